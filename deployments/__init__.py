@@ -1,0 +1,1 @@
+"""WHERE: settings per installation, the local stack, automations. Imported by nobody."""

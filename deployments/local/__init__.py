@@ -1,0 +1,1 @@
+"""The local stack: every outside system, real, on loopback, without root."""

@@ -1,0 +1,1 @@
+"""WHEN: order, pauses, schedules. One flow a file, named by its verb."""

@@ -1,0 +1,1 @@
+"""WITH WHOM: one outside system a file; the only I/O."""

@@ -1,0 +1,124 @@
+"""
+One installation: its settings, and one client for each outside system, made when first asked for.
+
+Steps call `current()`, never a constructor, and never pass a client along: Prefect would try to hash it.
+Tests lend an installation with fakes through `lend`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, cached_property
+
+from tasks.clients.audit import AuditTrail
+from tasks.clients.billing import Billing, EmbeddedLedger
+from tasks.clients.database import Database
+from tasks.clients.dns import DNSResolver, Resolver
+from tasks.clients.edges import Edge, NginxEdge
+from tasks.clients.keys import KeyProvider, open_key_provider
+from tasks.clients.orchestrator import Orchestrator, PrefectOrchestrator
+from tasks.clients.probes import NetworkProbe, Probe
+from tasks.clients.records.accounts import Accounts
+from tasks.clients.records.certificates import Certificates
+from tasks.clients.records.decisions import Decisions
+from tasks.clients.records.drops import Drops
+from tasks.clients.settings import Settings, load_settings, settings_path
+from tasks.clients.store import DropStore, S3DropStore, S3Vault, Vault
+from tasks.clients.tickets import EmbeddedDesk, TicketDesk
+
+
+class Installation:
+    """The settings and the clients made from them. Thread-safe to share: every client is."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def database(self) -> Database:
+        return Database(self.settings.database.url)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        return Accounts(self.database)
+
+    @cached_property
+    def drops(self) -> Drops:
+        return Drops(self.database)
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        return Certificates(self.database)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        return Decisions(self.database)
+
+    @cached_property
+    def audit(self) -> AuditTrail:
+        return AuditTrail(self.database)
+
+    @cached_property
+    def billing(self) -> Billing:
+        return EmbeddedLedger(self.database)
+
+    @cached_property
+    def tickets(self) -> TicketDesk:
+        return EmbeddedDesk(self.database)
+
+    @cached_property
+    def drop_store(self) -> DropStore:
+        return S3DropStore(self.settings.store)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return S3Vault(self.settings.store)
+
+    @cached_property
+    def keys(self) -> KeyProvider:
+        return open_key_provider(self.settings.keys)
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        return DNSResolver(self.settings.live_check)
+
+    @cached_property
+    def probe(self) -> Probe:
+        return NetworkProbe()
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        return tuple(NginxEdge(edge) for edge in self.settings.edges)
+
+    @cached_property
+    def orchestrator(self) -> Orchestrator:
+        return PrefectOrchestrator()
+
+
+_lent: ContextVar[Installation | None] = ContextVar("certferry_installation", default=None)
+
+
+def current() -> Installation:
+    """
+    Give the installation lent to this context, or the one that ``CERTFERRY_SETTINGS`` names.
+
+    Raises:
+        BadInput: The settings file is missing or wrong.
+    """
+    return _lent.get() or _configured()
+
+
+@cache
+def _configured() -> Installation:
+    return Installation(load_settings(settings_path()))
+
+
+@contextmanager
+def lend(installation: Installation) -> Iterator[Installation]:
+    """Make *installation* the current one inside the block."""
+    token = _lent.set(installation)
+    try:
+        yield installation
+    finally:
+        _lent.reset(token)

@@ -1,0 +1,205 @@
+"""
+The settings of one installation: a YAML file in `deployments/`, the environment on top.
+
+The file is named by ``CERTFERRY_SETTINGS``; a variable such as ``CERTFERRY_DATABASE__URL`` overrides
+one key. Unknown keys are refused, so a misspelt setting is an error and not a silent default.
+Relative paths are relative to the file. No setting holds a secret: S3 and KMS credentials come from
+the usual AWS chain, database passwords from the URL in the environment or a `.pgpass`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from tasks.core import policy
+from tasks.core.errors import BadInput, Who
+from tasks.core.model import Hostname, parse_hostname
+
+AHostname = Annotated[Hostname, AfterValidator(parse_hostname)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Database(Section):
+    """Where the records live."""
+
+    url: str = Field("sqlite:///certferry.db", description="SQLAlchemy URL: sqlite:///PATH or postgresql+psycopg://...")
+
+
+class Platform(Section):
+    """What a customer's domain must lead to."""
+
+    name: str = Field("the platform", description="Shown to customers.")
+    cname_targets: list[AHostname] = Field(description="Names a customer's CNAME may end at.")
+    addresses: list[str] = Field(description="The edges' public addresses: an apex A/AAAA must be among them.")
+    piggyback_domain: AHostname = Field(description="Every app answers at APP.<this> with the platform's wildcard.")
+
+
+class LiveCheck(Section):
+    """How step 1 looks at the domain."""
+
+    resolvers: list[str] = Field(description="DNS servers as ADDRESS or ADDRESS:PORT.")
+    allow_networks: list[IPv4Network | IPv6Network] = Field(
+        default=[], description="Non-global networks that may be connected to all the same: the local stack's."
+    )
+    http_port: int = Field(80, ge=1, le=65535)
+    timeout: timedelta = Field(timedelta(seconds=5), description="Of one look-up or request.")
+    deadline: timedelta = policy.DOMAIN_DEADLINE
+    interval: timedelta = policy.DOMAIN_INTERVAL
+
+
+class Store(Section):
+    """The S3 store of drops and vault."""
+
+    endpoint_url: str | None = Field(None, description="None is AWS.")
+    region: str = "us-east-1"
+    drops_bucket: str = "certferry-drops"
+    vault_bucket: str = "certferry-vault"
+    sse: Literal["AES256", "aws:kms"] = "AES256"
+
+
+class Keys(Section):
+    """The key provider that wraps drop seeds and vault data keys."""
+
+    provider: Literal["file", "kms"] = "file"
+    file: Path = Field(Path("wrapping.key"), description="32 bytes, mode 0600; only for provider: file.")
+    kms_key_id: str | None = Field(None, description="Key id, ARN or alias; only for provider: kms.")
+    kms_endpoint_url: str | None = None
+
+
+class Drops(Section):
+    """How long a drop and its upload capability live."""
+
+    lifetime: timedelta = policy.DROP_LIFETIME
+    upload_lifetime: timedelta = policy.UPLOAD_LIFETIME
+    max_open: int = Field(policy.MAX_OPEN_DROPS, ge=1)
+
+
+class Trust(Section):
+    """Which roots a customer's chain must reach."""
+
+    store: Literal["public", "private"] = Field("public", description="public is certifi; private is `file`.")
+    file: Path | None = Field(None, description="PEM of a private trust store's roots.")
+    minimum_validity: timedelta = Field(policy.MIN_VALIDITY_LEFT, description="A leaf must last at least this long.")
+
+
+class Edge(Section):
+    """One edge of the pair: an nginx whose state directory this machine can write."""
+
+    name: str
+    directory: Path
+    address: str = Field(description="Where a handshake reaches it from outside.")
+    https_port: int = 443
+    http_port: int = 80
+
+
+class Billing(Section):
+    """The price of a pair."""
+
+    megabytes: int = policy.EDGE_MEMORY_MB
+    unit_price: Decimal = Field(description="Per MB and month.", ge=0)
+    currency: str = Field("EUR", pattern="^[A-Z]{3}$")
+
+
+class FrontDesk(Section):
+    """The customers' door."""
+
+    url: str = "http://127.0.0.1:8700"
+    requests_per_minute: int = Field(60, ge=1, description="Per token.")
+
+
+class Operators(Section):
+    """Who may approve. Prefect knows no identities, so the form's name must be one of these."""
+
+    approvers: list[str] = Field(min_length=1)
+
+
+class Settings(BaseSettings):
+    """All settings of one installation, parsed and checked."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix="CERTFERRY_", env_nested_delimiter="__")
+
+    database: Database = Database()
+    platform: Platform
+    live_check: LiveCheck
+    store: Store = Store()
+    keys: Keys = Keys()
+    drops: Drops = Drops()
+    trust: Trust = Trust()
+    edges: list[Edge] = Field(min_length=2, max_length=2, description="The pair.")
+    billing: Billing
+    front_desk: FrontDesk = FrontDesk()
+    operators: Operators
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def load_settings(path: Path) -> Settings:
+    """
+    Read the installation's YAML file, with the environment on top.
+
+    Raises:
+        BadInput: The file is missing or is not YAML, a key is unknown, a value is out of range; all faults at once.
+    """
+    try:
+        values = YamlConfigSettingsSource(Settings, yaml_file=path)() if path.is_file() else None
+        if values is None:
+            raise BadInput(
+                str(path),
+                got="no such file",
+                wanted="the settings of an installation",
+                do="Set CERTFERRY_SETTINGS to a file like deployments/example.yaml.",
+                who=Who.OPERATOR,
+            )
+        settings = Settings(**values)
+    except ValidationError as faults:
+        listed = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in faults.errors(include_input=False))
+        raise BadInput(
+            str(path), got=listed, wanted="known keys with valid values", do="Mend the file.", who=Who.OPERATOR
+        ) from None
+    return _absolute(settings, path.parent.resolve())
+
+
+def settings_path() -> Path:
+    """Give the path in ``CERTFERRY_SETTINGS``, or ``deployments/local.yaml`` below the working directory."""
+    return Path(os.environ.get("CERTFERRY_SETTINGS", "deployments/local.yaml"))
+
+
+def _absolute(settings: Settings, base: Path) -> Settings:
+    """Resolve every relative path against *base*."""
+    url = settings.database.url
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        url = f"sqlite:///{base / url.removeprefix('sqlite:///')}"
+    trust_file = settings.trust.file
+    return settings.model_copy(
+        update={
+            "database": settings.database.model_copy(update={"url": url}),
+            "keys": settings.keys.model_copy(update={"file": base / settings.keys.file}),
+            "trust": settings.trust.model_copy(update={"file": base / trust_file if trust_file else None}),
+            "edges": [e.model_copy(update={"directory": base / e.directory}) for e in settings.edges],
+        }
+    )

@@ -1,0 +1,253 @@
+"""
+The tables of the records, as SQLAlchemy maps them. Migrations are in `migrations/`.
+
+Times are UTC, stored as ISO 8601 text by SQLite and as timestamptz by PostgreSQL. The ledger, the
+confirmations, the approvals and the audit trail are append-only: triggers refuse update and delete.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from sqlalchemy import DateTime, Dialect, ForeignKey, LargeBinary, Numeric, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import JSON, TypeDecorator
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC; a naive one is refused instead of guessed at."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class ExactDecimal(TypeDecorator[Decimal]):
+    """A Decimal that SQLite keeps as text, since its NUMERIC is a float."""
+
+    impl = Numeric(18, 6)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(String(32) if dialect.name == "sqlite" else Numeric(18, 6))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UTCDateTime,
+        Decimal: ExactDecimal,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+    }
+
+
+class AccountRow(Base):
+    __tablename__ = "accounts"
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    contact: Mapped[str] = mapped_column(String(254))
+    created_at: Mapped[datetime]
+
+
+class TokenRow(Base):
+    """A front desk token; only its SHA-256 is kept."""
+
+    __tablename__ = "tokens"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class AppRow(Base):
+    __tablename__ = "apps"
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"), index=True)
+    created_at: Mapped[datetime]
+
+
+class SiteRow(Base):
+    """A hostname belongs to one app of one account, platform-wide."""
+
+    __tablename__ = "sites"
+    hostname: Mapped[str] = mapped_column(String(253), primary_key=True)
+    app: Mapped[str] = mapped_column(ForeignKey("apps.name"), index=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"), index=True)
+    challenge: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+
+
+class DropRow(Base):
+    __tablename__ = "drops"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(63))
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"), index=True)
+    app: Mapped[str] = mapped_column(ForeignKey("apps.name"))
+    hostname: Mapped[str] = mapped_column(ForeignKey("sites.hostname"), index=True)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    requested_by: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    suite: Mapped[int | None]
+    public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    wrapped_seed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The private seed, wrapped by the key provider; NULL once the drop is destroyed (the crypto-shred)."""
+    secret_sha256: Mapped[str | None] = mapped_column(String(64))
+    upload_until: Mapped[datetime | None]
+    version_id: Mapped[str | None] = mapped_column(String(1024))
+    envelope_sha256: Mapped[str | None] = mapped_column(String(64))
+    flow_run_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    verified_at: Mapped[datetime | None]
+    destroyed_at: Mapped[datetime | None]
+    swept_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    outcome_code: Mapped[str | None] = mapped_column(String(64))
+    outcome_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class CertificateRow(Base):
+    __tablename__ = "certificates"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    drop_id: Mapped[str] = mapped_column(ForeignKey("drops.id"), unique=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"), index=True)
+    hostname: Mapped[str] = mapped_column(String(253), index=True)
+    leaf_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    spki_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    bundle_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    subject: Mapped[str] = mapped_column(Text)
+    issuer: Mapped[str] = mapped_column(Text)
+    serial: Mapped[str] = mapped_column(String(64))
+    dns_names: Mapped[list[str]]
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime] = mapped_column(index=True)
+    vault_key: Mapped[str] = mapped_column(String(255))
+    vault_version: Mapped[str] = mapped_column(String(1024))
+    wrapped_data_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The vault object's data key, wrapped; NULL once the vault copy is shredded."""
+    created_at: Mapped[datetime]
+
+
+class CompromisedKeyRow(Base):
+    """A public key whose private half was seen where it must not be. No certificate for it is accepted again."""
+
+    __tablename__ = "compromised_keys"
+    spki_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    why: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
+class TicketRow(Base):
+    """The embedded ticket desk's tickets."""
+
+    __tablename__ = "tickets"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    sender: Mapped[str] = mapped_column(String(254), index=True)
+    subject: Mapped[str] = mapped_column(String(200))
+    drop_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    created_at: Mapped[datetime]
+
+
+class MessageRow(Base):
+    __tablename__ = "messages"
+    __table_args__ = (UniqueConstraint("ticket_id", "idempotency_key"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(ForeignKey("tickets.id"), index=True)
+    author: Mapped[str] = mapped_column(String(254))
+    body: Mapped[str] = mapped_column(Text)
+    idempotency_key: Mapped[str] = mapped_column(String(128))
+    at: Mapped[datetime]
+
+
+class TicketMatchRow(Base):
+    """Which ticket asked for which drop; one a drop, decided once."""
+
+    __tablename__ = "ticket_matches"
+    drop_id: Mapped[str] = mapped_column(ForeignKey("drops.id"), primary_key=True)
+    ticket_id: Mapped[str] = mapped_column(String(40), unique=True)
+    matched_by: Mapped[str] = mapped_column(String(128))
+    at: Mapped[datetime]
+
+
+class ApprovalRow(Base):
+    """One decision a plan, ever: the first one recorded wins."""
+
+    __tablename__ = "approvals"
+    drop_id: Mapped[str] = mapped_column(ForeignKey("drops.id"), primary_key=True)
+    plan_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    decision: Mapped[str] = mapped_column(String(16))
+    approver: Mapped[str] = mapped_column(String(128))
+    note: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
+class AssignmentRow(Base):
+    """What an edge is meant to serve for a hostname: the desired state, written before the world is changed."""
+
+    __tablename__ = "assignments"
+    edge: Mapped[str] = mapped_column(String(63), primary_key=True)
+    hostname: Mapped[str] = mapped_column(String(253), primary_key=True)
+    certificate_id: Mapped[str] = mapped_column(ForeignKey("certificates.id"))
+    bundle_sha256: Mapped[str] = mapped_column(String(64))
+    previous_bundle_sha256: Mapped[str | None] = mapped_column(String(64))
+    proven_at: Mapped[datetime | None]
+
+
+class ConfirmationRow(Base):
+    """Proof that both edges served the leaf, seen from outside."""
+
+    __tablename__ = "confirmations"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    certificate_id: Mapped[str] = mapped_column(ForeignKey("certificates.id"), unique=True)
+    evidence: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+
+
+class LedgerRow(Base):
+    """A charge can only refer to a confirmation that exists."""
+
+    __tablename__ = "ledger"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(String(128), unique=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"), index=True)
+    hostname: Mapped[str] = mapped_column(String(253))
+    megabytes: Mapped[int]
+    unit_price: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(String(3))
+    starts_at: Mapped[datetime]
+    confirmation_id: Mapped[int] = mapped_column(ForeignKey("confirmations.id"))
+    created_at: Mapped[datetime]
+
+
+class AuditRow(Base):
+    """One link of the audit chain: sha256 = SHA-256(prev_sha256 | canonical JSON of the rest)."""
+
+    __tablename__ = "audit"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(128))
+    action: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255), index=True)
+    evidence: Mapped[dict[str, Any]]
+    prev_sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+APPEND_ONLY = ("approvals", "compromised_keys", "confirmations", "ledger", "audit", "ticket_matches")

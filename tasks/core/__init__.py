@@ -1,0 +1,1 @@
+"""BY WHICH RULES: pure. No clock, disk, network, Prefect."""

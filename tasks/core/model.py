@@ -1,0 +1,399 @@
+"""
+The nouns: accounts, drops, certificates, tickets, approvals, edges, charges.
+
+Everything here is frozen, made once at the door by a ``parse_`` function or read from records,
+and then trusted. Times are `datetime` in UTC. Money is `Decimal`. Digests are SHA-256, lower hex.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NewType
+
+from tasks.core import policy
+from tasks.core.errors import BadHostname, BadInput, Who
+
+Hostname = NewType("Hostname", str)
+"""An A-label name (RFC 5890), lower case, no final dot, at least two labels, never an address."""
+
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_ID = re.compile(r"(drop|cert|ticket|token)-[a-z2-7]{26}")
+
+
+def parse_hostname(text: str) -> Hostname:
+    """
+    Give *text* as a hostname.
+
+    Accepts upper case, one final dot and U-labels, which become A-labels (IDNA 2008 through UTS 46).
+
+    Raises:
+        BadHostname: It is not a fully qualified name: too long, an odd character, a bare label,
+            a wildcard, an address, a numeric last label.
+
+    Source:
+        RFC 1123 section 2.1, RFC 5890.
+    """
+    name = text.strip().lower().removesuffix(".")
+    if not name.isascii():
+        import idna  # here, because only U-labels need its tables
+
+        try:
+            name = idna.encode(name, uts46=True).decode("ascii")
+        except idna.IDNAError:
+            raise _bad_hostname(text) from None
+    labels = name.split(".")
+    if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(x) for x in labels) or labels[-1].isdigit():
+        raise _bad_hostname(text)
+    return Hostname(name)
+
+
+def _bad_hostname(text: str) -> BadHostname:
+    return BadHostname(
+        repr(text[:80]),
+        got="not a hostname",
+        wanted="a fully qualified name such as shop.example.com, without wildcard",
+        do="Give the name as your visitors type it, without https:// and path.",
+    )
+
+
+def parse_name(text: str, kind: str) -> str:
+    """
+    Give *text* as the name of an account, an app or a hand-over: a letter, then letters, digits, hyphens.
+
+    Raises:
+        BadInput: It is anything else, or longer than 63 characters.
+    """
+    if not _NAME.fullmatch(text):
+        raise BadInput(
+            f"{kind} {text[:80]!r}",
+            got="not a valid name",
+            wanted="a lower-case letter, then at most 62 lower-case letters, digits and hyphens",
+            do=f"Choose another name for the {kind}.",
+        )
+    return text
+
+
+def make_id(kind: str, randomness: bytes) -> str:
+    """
+    Give an id that says nothing: *kind*, a hyphen, and 128 random bits in base 32.
+
+    Args:
+        kind: ``drop``, ``cert``, ``ticket`` or ``token``.
+
+        randomness: 16 bytes from `os.urandom`.
+    """
+    if len(randomness) != policy.DROP_ID_BYTES:
+        raise ValueError(f"an id takes {policy.DROP_ID_BYTES} random bytes, got {len(randomness)}")
+    return f"{kind}-{base64.b32encode(randomness).decode('ascii').rstrip('=').lower()}"
+
+
+def parse_id(text: str, kind: str) -> str:
+    """
+    Give *text* as an id of *kind*.
+
+    Raises:
+        BadInput: It does not have the form that `make_id` gives.
+    """
+    if not (_ID.fullmatch(text) and text.startswith(f"{kind}-")):
+        raise BadInput(
+            f"{kind} id {text[:80]!r}",
+            got="not an id",
+            wanted=f"{kind}- and 26 characters",
+            do="Copy the id again.",
+        )
+    return text
+
+
+class Severity(StrEnum):
+    REFUSE = "refuse"
+    WARN = "warn"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """
+    One thing a check has to say about the customer's files.
+
+    Attributes:
+        code: Stable, lower-case words joined by hyphens.
+
+        cause: One sentence, without a final full stop; text from a certificate is escaped in it.
+
+        fix: The exact command or action, as a sentence.
+    """
+
+    code: str
+    severity: Severity
+    cause: str
+    fix: str
+    who: Who = Who.CUSTOMER
+
+    @property
+    def refuses(self) -> bool:
+        return self.severity is Severity.REFUSE
+
+    def as_dict(self) -> dict[str, str]:
+        """Give the parts, for ``--json`` and the front desk."""
+        return {
+            "code": self.code,
+            "severity": str(self.severity),
+            "cause": self.cause,
+            "fix": self.fix,
+            "who": str(self.who),
+        }
+
+
+@dataclass(frozen=True)
+class Account:
+    """A customer of the platform. Tickets count only from *contact* (an e-mail address, lower case)."""
+
+    name: str
+    contact: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A hostname of an app of an account, with the challenge its TXT record must carry."""
+
+    hostname: Hostname
+    app: str
+    account: str
+    challenge: str
+
+
+class DropState(StrEnum):
+    """
+    Where a drop stands; it only ever moves down this list.
+
+    The key pair exists from OPEN to just before DESTROYED.
+    """
+
+    REQUESTED = "requested"
+    OPEN = "open"
+    INGESTED = "ingested"
+    DESTROYED = "destroyed"
+
+
+class Outcome(StrEnum):
+    """How a hand-over ended."""
+
+    COMPLETED = "completed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class Drop:
+    """
+    One hand-over of one certificate, and the temporary encrypted place it came through.
+
+    Attributes:
+        name: What the customer calls it (``edge`` in ``certferry push edge``); unique per account among those alive.
+
+        requested_by: Who asked: ``account:<name>`` or ``operator:<name>``. May not approve.
+
+        public_key: The HPKE public key, raw, from OPEN on.
+
+        upload_until: When the last upload capability given out expires; a second sweep follows it.
+
+        version_id, envelope_sha256: The one object version that was read, from INGESTED on.
+
+        swept_at: When the second sweep found the place empty.
+
+        outcome_reason: The code and message of the refusal, for the customer; None while alive or completed.
+    """
+
+    id: str
+    name: str
+    account: str
+    app: str
+    hostname: Hostname
+    state: DropState
+    requested_by: str
+    created_at: datetime
+    expires_at: datetime
+    suite: int | None = None
+    public_key: bytes | None = None
+    upload_until: datetime | None = None
+    version_id: str | None = None
+    envelope_sha256: str | None = None
+    flow_run_id: str | None = None
+    destroyed_at: datetime | None = None
+    swept_at: datetime | None = None
+    outcome: Outcome | None = None
+    outcome_code: str | None = None
+    outcome_reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """
+    A checked certificate whose files lie sealed in the vault. Ids and digests only, never a key.
+
+    Attributes:
+        bundle_sha256: Of the PEM that an edge loads (key, leaf, chain); also its file name there.
+
+        dns_names: The leaf's SANs of type DNS, sorted.
+    """
+
+    id: str
+    drop_id: str
+    account: str
+    hostname: Hostname
+    leaf_sha256: str
+    spki_sha256: str
+    bundle_sha256: str
+    subject: str
+    issuer: str
+    serial: str
+    dns_names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    vault_key: str
+    vault_version: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message on a ticket. *author* is an e-mail address, or ``certferry``."""
+
+    author: str
+    body: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """
+    A ticket as the desk has it.
+
+    Attributes:
+        sender: The authenticated address, lower case, not the From text.
+
+        state: ``open``, ``refused`` (it held key material, which was not stored) or ``closed``.
+    """
+
+    id: str
+    sender: str
+    subject: str
+    drop_id: str | None
+    state: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    What an approval is for. Its digest is over every field, so a changed plan is another plan.
+
+    `digest` is computed by `tasks.core.plan.digest_plan`.
+    """
+
+    drop_id: str
+    account: str
+    app: str
+    hostname: Hostname
+    certificate_id: str
+    leaf_sha256: str
+    bundle_sha256: str
+    subject: str
+    issuer: str
+    dns_names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    edges: tuple[str, ...]
+    megabytes: int
+    unit_price: Decimal
+    currency: str
+    requested_by: str
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A person's decision on one plan, on record. *decision* is ``approve`` or ``reject``."""
+
+    drop_id: str
+    plan_sha256: str
+    decision: str
+    approver: str
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """What one TLS handshake with one edge showed."""
+
+    edge: str
+    hostname: Hostname
+    leaf_sha256: str
+    chain_trusted: bool
+    tls_version: str
+    http_status: int
+    at: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "edge": self.edge,
+            "hostname": self.hostname,
+            "leaf_sha256": self.leaf_sha256,
+            "chain_trusted": self.chain_trusted,
+            "tls_version": self.tls_version,
+            "http_status": self.http_status,
+            "at": self.at.isoformat(),
+        }
+
+
+@dataclass(frozen=True)
+class Charge:
+    """
+    One line of the append-only ledger: from *starts_at* on, *account* pays for *megabytes*.
+
+    *unit_price* is per MB and month. *idempotency_key* is unique: writing a line twice leaves one.
+    """
+
+    idempotency_key: str
+    account: str
+    hostname: Hostname
+    megabytes: int
+    unit_price: Decimal
+    currency: str
+    starts_at: datetime
+    confirmation_id: int
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """
+    What a customer needs to fill one drop; travels as JSON, over the front desk or as a 0600 file.
+
+    Attributes:
+        upload_url, upload_fields: A presigned S3 POST for one exact key.
+
+        secret: 32 bytes that tell the invited sender apart from anyone who can write to S3.
+
+    """
+
+    drop_id: str
+    name: str
+    account: str
+    hostname: Hostname
+    suite: int
+    public_key: bytes
+    upload_url: str
+    upload_fields: Mapping[str, str]
+    secret: bytes
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        """Show the drop only: the secret stays out of logs and tracebacks."""
+        return f"Invitation({self.drop_id})"

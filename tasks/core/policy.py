@@ -1,0 +1,49 @@
+"""
+Every number certferry chose, with its unit and its source.
+
+Settings may tighten these per installation; what they may loosen is named here.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+MIB: Final = 1024 * 1024
+KIB: Final = 1024
+
+# --- What may be uploaded -------------------------------------------------------------------
+ENVELOPE_MAX_BYTES: Final = 256 * KIB  # ten RSA-4096 certificates and a key are under 32 KiB
+FILE_MAX_BYTES: Final = 64 * KIB
+MAX_CERTIFICATES: Final = 10  # the longest public chain in use has 4
+DROP_SECRET_BYTES: Final = 32
+DROP_ID_BYTES: Final = 16  # 128 bits: not to be guessed (THREATS I4)
+
+# --- How long things last -------------------------------------------------------------------
+UPLOAD_LIFETIME: Final = timedelta(minutes=15)  # one upload capability
+DROP_LIFETIME: Final = timedelta(days=14)  # a customer's holiday
+MAX_OPEN_DROPS: Final = 20  # per account (THREATS D2)
+DOMAIN_DEADLINE: Final = timedelta(hours=1)  # a TXT record's usual TTL
+DOMAIN_INTERVAL: Final = timedelta(seconds=30)
+
+# --- Keys and certificates ------------------------------------------------------------------
+RSA_BITS: Final = (2048, 3072, 4096)  # BR 6.1.5 floor; above 4096 a handshake costs more than it protects
+RSA_MAX_PARSE_BITS: Final = 4096  # checked before loading: an RSA-8192 key costs 3.7 s
+RSA_EXPONENT: Final = 65537  # BR 6.1.6
+EC_CURVES: Final = ("secp256r1", "secp384r1")  # BR 6.1.5; P-521 is not in every browser
+MIN_VALIDITY_LEFT: Final = timedelta(days=7)  # Cloudflare asks for 14; a weekend and a ticket fit in 7
+MAX_SANS: Final = 100
+CLOCK_SKEW: Final = timedelta(minutes=5)  # our clock against the CA's
+
+# CA/Browser Forum ballot SC-081v3: the longest lifetime by issue date, public trust only.
+LIFETIME_CAPS: Final = (
+    (date(2029, 3, 15), timedelta(days=47)),
+    (date(2027, 3, 15), timedelta(days=100)),
+    (date(2026, 3, 15), timedelta(days=200)),
+    (date(2020, 9, 1), timedelta(days=398)),
+)
+
+# --- The pair -------------------------------------------------------------------------------
+EDGE_MEMORY_MB: Final = 160  # the memory an edge may use, and what the customer pays for
+ROLLBACK_DEADLINE: Final = timedelta(seconds=5)
+HANDSHAKE_TIMEOUT: Final = timedelta(seconds=5)

@@ -1,0 +1,1 @@
+"""The customer's command line. Loads neither Prefect nor boto3."""
