@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from functools import cache, cached_property
+from pathlib import Path
+
+import certifi
 
 from tasks.clients.audit import AuditTrail
 from tasks.clients.billing import Billing, EmbeddedLedger
@@ -34,6 +38,15 @@ class Installation:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+
+    def now(self) -> datetime:
+        """Read the clock: the one place that does. A step reads it once and passes it down."""
+        return datetime.now(UTC)
+
+    def trust_roots(self) -> bytes:
+        """Give the PEM of the roots that a customer's chain must reach."""
+        trust = self.settings.trust
+        return (trust.file if trust.store == "private" and trust.file else Path(certifi.where())).read_bytes()
 
     @cached_property
     def database(self) -> Database:

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Protocol
+import re
+import socket
+import ssl
+import time
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final, Protocol
+
+import certifi
 
 from tasks.clients.settings import Edge, LiveCheck, Trust
+from tasks.core import policy
+from tasks.core.addresses import check_reachable
+from tasks.core.errors import BadInput, DomainNotLive, EdgeUnavailable, Who
 from tasks.core.model import Handshake, Hostname
+
+HEAD_MAX_BYTES: Final = 16 * policy.KIB  # nginx's own limit for the head of an answer is 4 to 8 KiB
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})[ \r]")
 
 
 class Probe(Protocol):
@@ -17,6 +31,8 @@ class Probe(Protocol):
         No redirect is followed, no name is resolved, at most the head is read, nothing of the body is kept.
 
         Raises:
+            Rejected: Code ``address-not-public``; nothing was sent.
+
             DomainNotLive: No connection or no HTTP answer.
         """
 
@@ -25,7 +41,128 @@ class Probe(Protocol):
         Shake hands with *edge* under SNI *hostname*, verify chain and name, then ask ``GET /`` through it.
 
         The chain is judged against the trust store of the settings, and the verdict is in the result, not an error.
+        The status is 0 if the edge shook hands and then gave no HTTP answer.
 
         Raises:
             EdgeUnavailable: No connection, or no handshake at all.
         """
+
+
+class NetworkProbe:
+    """Looks through real sockets. Each look has one deadline over all, so a slow answer cannot hold it."""
+
+    def http_status(self, hostname: Hostname, address: str, check: LiveCheck) -> int:
+        check_reachable(address, check.allow_networks)
+        deadline = _Deadline(check.timeout)
+        try:
+            with socket.create_connection((address, check.http_port), deadline.left()) as connection:
+                status = _get_status(connection, hostname, deadline)
+        except OSError as error:
+            raise _not_live(hostname, address, error.strerror or type(error).__name__) from None
+        if not status:
+            raise _not_live(hostname, address, "no HTTP answer")
+        return status
+
+    def handshake(self, edge: Edge, hostname: Hostname, trust: Trust, at: datetime) -> Handshake:
+        try:
+            return self._shake(edge, hostname, _verifying(trust), at)
+        except ssl.SSLCertVerificationError:
+            return self._shake(edge, hostname, _curious(), at)
+
+    def _shake(self, edge: Edge, hostname: Hostname, context: ssl.SSLContext, at: datetime) -> Handshake:
+        deadline = _Deadline(policy.HANDSHAKE_TIMEOUT)
+        try:
+            with (
+                socket.create_connection((edge.address, edge.https_port), deadline.left()) as connection,
+                context.wrap_socket(connection, server_hostname=hostname) as tls,
+            ):
+                return Handshake(
+                    edge=edge.name,
+                    hostname=hostname,
+                    leaf_sha256=sha256(tls.getpeercert(binary_form=True) or b"").hexdigest(),
+                    chain_trusted=context.verify_mode is ssl.CERT_REQUIRED,
+                    tls_version=tls.version() or "",
+                    http_status=_find_status(tls, hostname, deadline),
+                    at=at,
+                )
+        except ssl.SSLCertVerificationError:
+            raise
+        except OSError as error:
+            raise EdgeUnavailable(
+                f"edge {edge.name}, {hostname}",
+                got=f"no TLS handshake ({type(error).__name__})",
+                wanted="a handshake",
+                do="certferry tries again by itself; if it lasts, look at the edge.",
+            ) from None
+
+
+class _Deadline:
+    """A length of time that began when this was made."""
+
+    def __init__(self, timeout: timedelta) -> None:
+        self._at = time.monotonic() + timeout.total_seconds()
+
+    def left(self) -> float:
+        """Give the seconds left, or raise `TimeoutError`."""
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+
+def _find_status(connection: socket.socket, hostname: Hostname, deadline: _Deadline) -> int:
+    try:
+        return _get_status(connection, hostname, deadline)
+    except OSError:
+        return 0
+
+
+def _get_status(connection: socket.socket, hostname: Hostname, deadline: _Deadline) -> int:
+    """Send ``GET /`` and give the status of the answer; 0 if its head is no HTTP, does not end, or is too long."""
+    request = f"GET / HTTP/1.1\r\nHost: {hostname}\r\nUser-Agent: certferry\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    connection.settimeout(deadline.left())
+    connection.sendall(request.encode("ascii"))
+    head = b""
+    while b"\r\n\r\n" not in head:
+        connection.settimeout(deadline.left())
+        received = connection.recv(HEAD_MAX_BYTES - len(head))
+        if not received:  # the other side is done, or the head is full
+            return 0
+        head += received
+    status = _STATUS_LINE.match(head)
+    return int(status.group(1)) if status else 0
+
+
+def _verifying(trust: Trust) -> ssl.SSLContext:
+    """Judge as a visitor's browser does: chain to a root of the store, validity, name."""
+    roots = certifi.where() if trust.store == "public" else trust.file
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        # not create_default_context: given no file, that trusts the system's roots
+        context.load_verify_locations(roots or "")
+    except OSError as error:
+        raise BadInput(
+            f"trust store {roots}",
+            got=f"cannot be loaded ({type(error).__name__})",
+            wanted="a PEM file of roots",
+            do="Mend `trust.file` in the settings.",
+            who=Who.OPERATOR,
+        ) from None
+    return context
+
+
+def _curious() -> ssl.SSLContext:
+    """Take any certificate, only to see which one it is: the verdict is already no."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _not_live(hostname: Hostname, address: str, cause: str) -> DomainNotLive:
+    return DomainNotLive(
+        hostname,
+        got=f"no HTTP answer from {address} ({cause})",
+        wanted="an answer to GET /",
+        do="Start the app, and point the domain at the platform.",
+    )

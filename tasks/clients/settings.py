@@ -14,21 +14,26 @@ from datetime import timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    YamlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.core import policy
 from tasks.core.errors import BadInput, Who
 from tasks.core.model import Hostname, parse_hostname
 
-AHostname = Annotated[Hostname, AfterValidator(parse_hostname)]
+
+def _hostname(text: str) -> Hostname:
+    """Parse as pydantic wants it: it lists ValueErrors together with the other faults."""
+    try:
+        return parse_hostname(text)
+    except BadInput as error:
+        raise ValueError(f"{error.got}: {text}") from None
+
+
+AHostname = Annotated[Hostname, AfterValidator(_hostname)]
 
 
 class Section(BaseModel):
@@ -79,7 +84,8 @@ class Keys(Section):
     provider: Literal["file", "kms"] = "file"
     file: Path = Field(Path("wrapping.key"), description="32 bytes, mode 0600; only for provider: file.")
     kms_key_id: str | None = Field(None, description="Key id, ARN or alias; only for provider: kms.")
-    kms_endpoint_url: str | None = None
+    kms_region: str = "us-east-1"
+    kms_endpoint_url: str | None = Field(None, description="None is AWS.")
 
 
 class Drops(Section):
@@ -166,22 +172,31 @@ def load_settings(path: Path) -> Settings:
         BadInput: The file is missing or is not YAML, a key is unknown, a value is out of range; all faults at once.
     """
     try:
-        values = YamlConfigSettingsSource(Settings, yaml_file=path)() if path.is_file() else None
-        if values is None:
-            raise BadInput(
-                str(path),
-                got="no such file",
-                wanted="the settings of an installation",
-                do="Set CERTFERRY_SETTINGS to a file like deployments/example.yaml.",
-                who=Who.OPERATOR,
-            )
-        settings = Settings(**values)
+        settings = Settings(**_read_yaml(path))
     except ValidationError as faults:
         listed = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in faults.errors(include_input=False))
         raise BadInput(
             str(path), got=listed, wanted="known keys with valid values", do="Mend the file.", who=Who.OPERATOR
         ) from None
     return _absolute(settings, path.parent.resolve())
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(
+            str(path),
+            got="no such file",
+            wanted="the settings of an installation",
+            do="Set CERTFERRY_SETTINGS to a file like deployments/example.yaml.",
+            who=Who.OPERATOR,
+        ) from None
+    except yaml.YAMLError as error:
+        raise BadInput(
+            str(path), got=f"not YAML: {error}", wanted="a YAML mapping", do="Mend the file.", who=Who.OPERATOR
+        ) from None
+    return values if isinstance(values, dict) else {}
 
 
 def settings_path() -> Path:

@@ -21,6 +21,8 @@ Every error certferry raises on purpose.
   x NotFound             asked for by name and not there
   x Drifted              the world is not as recorded: stop and look
     + ProofFailed        an edge does not serve what was put on it
+    + CannotUnwrap       a wrapped key is damaged, moved, or of another key provider; never says which
+    + CannotUnseal       a bundle in the vault does not open
 
 The class is the retry decision. The `code` is stable: programs and documentation refer to it.
 No message, attribute or cause ever holds key material, so crypto is always re-raised ``from None``.
@@ -294,3 +296,37 @@ class Drifted(CertferryError):
 
 class ProofFailed(Drifted):
     code = "proof-failed"
+
+
+class CannotUnseal(Drifted):
+    code = "cannot-unseal"
+
+    @classmethod
+    def certificate(cls, certificate_id: str) -> CannotUnseal:
+        """Say that the vault's bundle of *certificate_id* does not open, and nothing about why."""
+        return cls(
+            certificate_id,
+            got="its bundle in the vault does not open",
+            wanted="the bundle as it was sealed",
+            do="Look at the vault's object versions; if the bundle is lost, ask the customer to push again.",
+        )
+
+
+class CannotUnwrap(Drifted):
+    """
+    A wrapped key did not unwrap. One text for every cause, as with `CannotOpen`.
+
+    Drifted and not Rejected: the customer did nothing wrong, and a wrong key file in the settings must destroy no drop.
+    """
+
+    code = "cannot-unwrap"
+
+    @classmethod
+    def for_context(cls, subject: str) -> CannotUnwrap:
+        """Say that the key wrapped for *subject* (names and ids) does not unwrap, and nothing about why."""
+        return cls(
+            subject,
+            got="the wrapped key does not unwrap",
+            wanted="a key that this installation's key provider wrapped for the same names",
+            do="Check that `keys` in the settings is what it was when the key was wrapped; else ask for a new drop.",
+        )

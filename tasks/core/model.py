@@ -22,6 +22,7 @@ from tasks.core.errors import BadHostname, BadInput, Who
 Hostname = NewType("Hostname", str)
 """An A-label name (RFC 5890), lower case, no final dot, at least two labels, never an address."""
 
+_MAX_HOSTNAME = 253  # RFC 1035 section 2.3.4, without the final dot
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _ID = re.compile(r"(drop|cert|ticket|token)-[a-z2-7]{26}")
@@ -41,6 +42,8 @@ def parse_hostname(text: str) -> Hostname:
         RFC 1123 section 2.1, RFC 5890.
     """
     name = text.strip().lower().removesuffix(".")
+    if len(name) > _MAX_HOSTNAME:
+        raise _bad_hostname(text)
     if not name.isascii():
         import idna  # here, because only U-labels need its tables
 
@@ -49,7 +52,12 @@ def parse_hostname(text: str) -> Hostname:
         except idna.IDNAError:
             raise _bad_hostname(text) from None
     labels = name.split(".")
-    if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(x) for x in labels) or labels[-1].isdigit():
+    if (
+        len(name) > _MAX_HOSTNAME
+        or len(labels) < 2
+        or not all(_LABEL.fullmatch(x) for x in labels)
+        or labels[-1].isdigit()
+    ):
         raise _bad_hostname(text)
     return Hostname(name)
 
@@ -209,6 +217,8 @@ class Drop:
 
         swept_at: When the second sweep found the place empty.
 
+        verified_at: When step 1 last held: the domain is the customer's, leads here and answers.
+
         outcome_reason: The code and message of the refusal, for the customer; None while alive or completed.
     """
 
@@ -227,6 +237,7 @@ class Drop:
     version_id: str | None = None
     envelope_sha256: str | None = None
     flow_run_id: str | None = None
+    verified_at: datetime | None = None
     destroyed_at: datetime | None = None
     swept_at: datetime | None = None
     outcome: Outcome | None = None

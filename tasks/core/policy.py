@@ -15,6 +15,7 @@ KIB: Final = 1024
 # --- What may be uploaded -------------------------------------------------------------------
 ENVELOPE_MAX_BYTES: Final = 256 * KIB  # ten RSA-4096 certificates and a key are under 32 KiB
 FILE_MAX_BYTES: Final = 64 * KIB
+MANIFEST_MAX_BYTES: Final = 4 * KIB  # a dotcloud.yml of ours has one line
 MAX_CERTIFICATES: Final = 10  # the longest public chain in use has 4
 DROP_SECRET_BYTES: Final = 32
 DROP_ID_BYTES: Final = 16  # 128 bits: not to be guessed (THREATS I4)
@@ -25,6 +26,10 @@ DROP_LIFETIME: Final = timedelta(days=14)  # a customer's holiday
 MAX_OPEN_DROPS: Final = 20  # per account (THREATS D2)
 DOMAIN_DEADLINE: Final = timedelta(hours=1)  # a TXT record's usual TTL
 DOMAIN_INTERVAL: Final = timedelta(seconds=30)
+DOMAIN_INTERVAL_MAX: Final = timedelta(minutes=5)  # the back-off's end: a resolver's usual negative TTL (RFC 2308)
+DOMAIN_FRESH: Final = timedelta(hours=24)  # an approval may take days, and domains lapse meanwhile (THREATS E1)
+TICKET_MAX_CHARS: Final = 20_000  # a long letter; an RSA-4096 bundle pasted by mistake still fits and is found
+MOST_RESTARTS: Final = 20  # of one run by watch_drops; a run that fails this often needs a person
 
 # --- Keys and certificates ------------------------------------------------------------------
 RSA_BITS: Final = (2048, 3072, 4096)  # BR 6.1.5 floor; above 4096 a handshake costs more than it protects

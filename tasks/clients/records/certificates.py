@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from tasks.clients.database import Database
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from tasks.clients.database import Database, insert_once
+from tasks.clients.tables import AssignmentRow, CertificateRow, CompromisedKeyRow, ConfirmationRow
+from tasks.core.errors import NotFound, ProofFailed
 from tasks.core.model import Certificate, Handshake, Hostname
 
 
@@ -28,33 +33,69 @@ class Certificates:
 
     def create(self, certificate: Certificate, wrapped_data_key: bytes, at: datetime) -> Certificate:
         """Record a certificate; a drop has one, and the first stays and is given."""
-        raise NotImplementedError
+        values = {**asdict(certificate), "dns_names": list(certificate.dns_names)}
+        with self._database.transaction() as session:
+            insert_once(session, CertificateRow, **values, wrapped_data_key=wrapped_data_key, created_at=at)
+            return _certificate(session.scalars(_of_drop(certificate.drop_id)).one())
 
     def fetch(self, certificate_id: str) -> Certificate:
-        """Raises `NotFound`."""
-        raise NotImplementedError
+        """
+        Give the certificate.
+
+        Raises:
+            NotFound: There is none.
+        """
+        with self._database.reading() as session:
+            return _certificate(_row(session, certificate_id))
 
     def find_by_drop(self, drop_id: str) -> Certificate | None:
-        raise NotImplementedError
+        """Give the certificate that came through the drop, or None."""
+        with self._database.reading() as session:
+            row = session.scalars(_of_drop(drop_id)).one_or_none()
+            return _certificate(row) if row else None
 
     def fetch_data_key(self, certificate_id: str) -> bytes:
-        """Give the wrapped data key; raises `NotFound` once it is shredded."""
-        raise NotImplementedError
+        """
+        Give the wrapped data key.
+
+        Raises:
+            NotFound: There is no such certificate, or its data key is shredded.
+        """
+        with self._database.reading() as session:
+            wrapped = _row(session, certificate_id).wrapped_data_key
+        if wrapped is None:
+            raise NotFound.named("data key of certificate", certificate_id)
+        return wrapped
 
     def shred(self, certificate_id: str) -> None:
-        """Forget the wrapped data key; safe to repeat."""
-        raise NotImplementedError
+        """
+        Forget the wrapped data key, for good; safe to repeat.
+
+        Raises:
+            NotFound: There is no such certificate.
+
+            RecordsUnavailable: Also when it is forgotten, but `Database.checkpoint` could not yet take it off
+                the files: repeat.
+        """
+        with self._database.transaction() as session:
+            _row(session, certificate_id).wrapped_data_key = None
+        self._database.checkpoint()
 
     def mark_compromised(self, spki_sha256: str, why: str, at: datetime) -> None:
         """Record that the private half of this public key was seen where it must not be; safe to repeat."""
-        raise NotImplementedError
+        with self._database.transaction() as session:
+            insert_once(session, CompromisedKeyRow, spki_sha256=spki_sha256, why=why, at=at)
 
     def is_compromised(self, spki_sha256: str) -> bool:
-        raise NotImplementedError
+        """Give whether `mark_compromised` was ever called for this public key."""
+        with self._database.reading() as session:
+            return session.get(CompromisedKeyRow, spki_sha256) is not None
 
     def find_accounts_of_key(self, spki_sha256: str) -> frozenset[str]:
         """Give the accounts that have a certificate on record for this public key."""
-        raise NotImplementedError
+        with self._database.reading() as session:
+            wanted = select(CertificateRow.account).where(CertificateRow.spki_sha256 == spki_sha256)
+            return frozenset(session.scalars(wanted))
 
     def assign(self, edge: str, certificate: Certificate, previous_bundle_sha256: str | None) -> Assignment:
         """
@@ -62,21 +103,142 @@ class Certificates:
 
         The same certificate again changes nothing: the first *previous_bundle_sha256* stays, for the rollback.
         """
-        raise NotImplementedError
+        wanted = {
+            "certificate_id": certificate.id,
+            "bundle_sha256": certificate.bundle_sha256,
+            "previous_bundle_sha256": previous_bundle_sha256,
+            "proven_at": None,
+        }
+        with self._database.transaction() as session:
+            insert_once(session, AssignmentRow, edge=edge, hostname=certificate.hostname, **wanted)
+            row = session.get_one(AssignmentRow, (edge, certificate.hostname), with_for_update=True)
+            if row.certificate_id != certificate.id:
+                for column, value in wanted.items():
+                    setattr(row, column, value)
+            return _assignment(row)
 
     def find_assignment(self, edge: str, hostname: Hostname) -> Assignment | None:
-        raise NotImplementedError
+        """Give what *edge* is meant to serve for *hostname*, or None."""
+        with self._database.reading() as session:
+            row = session.get(AssignmentRow, (edge, hostname))
+            return _assignment(row) if row else None
+
+    def list_assignments(self) -> tuple[Assignment, ...]:
+        """Give all assignments, by edge and hostname."""
+        with self._database.reading() as session:
+            rows = session.scalars(select(AssignmentRow).order_by(AssignmentRow.edge, AssignmentRow.hostname))
+            return tuple(_assignment(row) for row in rows)
 
     def mark_proven(self, edge: str, hostname: Hostname, at: datetime) -> None:
-        raise NotImplementedError
+        """
+        Record that a handshake has shown what is assigned; the first time stays.
+
+        Raises:
+            NotFound: Nothing is assigned.
+        """
+        with self._database.transaction() as session:
+            row = session.get(AssignmentRow, (edge, hostname), with_for_update=True)
+            if row is None:
+                raise NotFound.named("assignment", f"of {hostname} on {edge}")
+            row.proven_at = row.proven_at or at
 
     def unassign(self, edge: str, hostname: Hostname, certificate_id: str) -> None:
         """Undo `assign`: back to the previous certificate if one is on record, else none; safe to repeat."""
-        raise NotImplementedError
+        with self._database.transaction() as session:
+            row = session.get(AssignmentRow, (edge, hostname), with_for_update=True)
+            if row is None or row.certificate_id != certificate_id:
+                return
+            previous = _find_previous(session, row)
+            if previous is None:
+                session.delete(row)
+                return
+            row.certificate_id, row.bundle_sha256 = previous.id, previous.bundle_sha256
+            row.previous_bundle_sha256 = row.proven_at = None
 
     def confirm(self, certificate_id: str, handshakes: Sequence[Handshake], at: datetime) -> int:
-        """Record the proof from both edges and give its id; the first one stays."""
-        raise NotImplementedError
+        """
+        Record the proof from both edges and give its id; the first one stays.
+
+        Raises:
+            NotFound: There is no such certificate.
+
+            ProofFailed: There is no handshake, or one shows another leaf: that is no proof.
+        """
+        with self._database.transaction() as session:
+            _check_proof(_row(session, certificate_id), handshakes)
+            evidence = {"handshakes": [handshake.as_dict() for handshake in handshakes]}
+            insert_once(session, ConfirmationRow, certificate_id=certificate_id, evidence=evidence, at=at)
+            return session.scalars(_confirmation_of(certificate_id)).one().id
 
     def find_confirmation(self, certificate_id: str) -> int | None:
-        raise NotImplementedError
+        """Give the id of the proof, or None."""
+        with self._database.reading() as session:
+            row = session.scalars(_confirmation_of(certificate_id)).one_or_none()
+            return row.id if row else None
+
+
+def _row(session: Session, certificate_id: str) -> CertificateRow:
+    row = session.get(CertificateRow, certificate_id)
+    if row is None:
+        raise NotFound.named("certificate", certificate_id)
+    return row
+
+
+def _of_drop(drop_id: str) -> Select[CertificateRow]:
+    return select(CertificateRow).where(CertificateRow.drop_id == drop_id)
+
+
+def _confirmation_of(certificate_id: str) -> Select[ConfirmationRow]:
+    return select(ConfirmationRow).where(ConfirmationRow.certificate_id == certificate_id)
+
+
+def _find_previous(session: Session, row: AssignmentRow) -> CertificateRow | None:
+    """Give the newest other certificate of the hostname whose bundle the edge served before."""
+    wanted = select(CertificateRow).where(
+        CertificateRow.bundle_sha256 == row.previous_bundle_sha256,
+        CertificateRow.hostname == row.hostname,
+        CertificateRow.id != row.certificate_id,
+    )
+    return session.scalars(wanted.order_by(CertificateRow.created_at.desc()).limit(1)).first()
+
+
+def _check_proof(row: CertificateRow, handshakes: Sequence[Handshake]) -> None:
+    seen = {handshake.leaf_sha256 for handshake in handshakes}
+    if seen != {row.leaf_sha256}:
+        raise ProofFailed(
+            row.hostname,
+            got=f"handshakes that showed {', '.join(sorted(seen)) or 'nothing'}",
+            wanted=f"the leaf {row.leaf_sha256} from every edge",
+            do="Look at the edges; nothing was recorded.",
+        )
+
+
+def _certificate(row: CertificateRow) -> Certificate:
+    return Certificate(
+        id=row.id,
+        drop_id=row.drop_id,
+        account=row.account,
+        hostname=Hostname(row.hostname),
+        leaf_sha256=row.leaf_sha256,
+        spki_sha256=row.spki_sha256,
+        bundle_sha256=row.bundle_sha256,
+        subject=row.subject,
+        issuer=row.issuer,
+        serial=row.serial,
+        dns_names=tuple(row.dns_names),
+        not_before=row.not_before,
+        not_after=row.not_after,
+        vault_key=row.vault_key,
+        vault_version=row.vault_version,
+    )
+
+
+def _assignment(row: AssignmentRow) -> Assignment:
+    return Assignment(
+        edge=row.edge,
+        hostname=Hostname(row.hostname),
+        certificate_id=row.certificate_id,
+        bundle_sha256=row.bundle_sha256,
+        previous_bundle_sha256=row.previous_bundle_sha256,
+        proven_at=row.proven_at,
+    )

@@ -1,0 +1,51 @@
+# certferry. The two commands to know: make demo, make test.
+
+PYTHON ?= python3
+UV := $(or $(shell command -v uv),.tools/bin/uv)
+RUN := .venv/bin
+STACK := $(RUN)/python -m deployments.local
+
+# The servers and workers of the stack start in half the time from compiled files.
+export UV_COMPILE_BYTECODE := 1
+
+.PHONY: help demo up down status test check
+
+help:
+	@echo "make demo     a certificate's whole way, on a stack of its own, in about a minute"
+	@echo "make up       a stack that stays, for you to click in;  make status, make down"
+	@echo "make test     every test;  make check: lint, types, the rule of the rooms"
+
+demo: .venv/installed
+	@$(STACK) demo
+
+up: .venv/installed
+	@$(STACK) up
+
+down: .venv/installed
+	@$(STACK) down
+
+status: .venv/installed
+	@$(STACK) status
+
+# Two at a time, but those that start servers alone: two Prefect servers are more than two cores can carry.
+test: .venv/installed
+	$(RUN)/pytest -q -n 2 -m "not stack and not browser"
+	$(RUN)/pytest -q -m "stack or browser"
+
+check: .venv/installed
+	$(RUN)/ruff check
+	$(RUN)/ruff format --check
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+.venv/installed: pyproject.toml uv.lock $(filter .tools/%,$(UV))
+	$(UV) sync --locked
+	@touch $@
+
+# Into the checkout, with pip alone: nothing of the machine is changed.
+.tools/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "certferry needs Python 3.11 or later: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m pip --version > /dev/null \
+		|| { echo "No uv and no pip here. Install either: apt-get install python3-pip, or uv from its site." >&2; exit 1; }
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv

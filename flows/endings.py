@@ -1,0 +1,61 @@
+"""How a hand-over ends, and how the run says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.states import Completed, Failed, State
+
+from tasks.close_hand_over import close_hand_over
+from tasks.core.errors import CertferryError
+from tasks.core.hand_over import describe_refusal
+from tasks.core.model import Outcome
+from tasks.destroy_drop import destroy_drop
+from tasks.provision_edges import release_edges
+from tasks.sweep_drop import sweep_drop
+
+
+def end(drop_id: str, outcome: Outcome, code: str | None = None, reason: str | None = None) -> Outcome:
+    """
+    Clear away a hand-over that did not complete: edges as before, vault copy and drop gone, ticket answered.
+
+    Give the outcome on record, which is the first one.
+    """
+    release_edges(drop_id)
+    ended = close_hand_over(drop_id, outcome, code, reason)
+    destroy_drop(drop_id)
+    sweep_drop(drop_id)
+    return ended
+
+
+def finish(drop_id: str, outcome: Outcome) -> State[Any]:
+    """Make the rest of an ending true that was cut short, and give the run's final state."""
+    if outcome is not Outcome.COMPLETED:
+        end(drop_id, outcome)
+    return ended_as(drop_id, outcome)
+
+
+def refuse(drop_id: str, refusal: CertferryError) -> State[Any]:
+    """End a hand-over as rejected, and the run in a state of that name."""
+    ended = end(drop_id, Outcome.REJECTED, refusal.code, describe_refusal(refusal))
+    return ended_as(drop_id, ended, str(refusal))
+
+
+def ended_as(drop_id: str, outcome: Outcome, message: str | None = None) -> State[Any]:
+    """
+    Give the final state of a run whose hand-over has ended.
+
+    Its type is Completed although a refusal is no success: the run has done its work to the end, there is nothing
+    left to retry (Prefect would offer to run a Failed one again), and nobody is to be paged. Its name says how.
+    """
+    name = "Completed" if outcome is Outcome.COMPLETED else outcome.value.title()
+    return Completed(name=name, message=message, data={"drop_id": drop_id, "outcome": outcome.value})
+
+
+def stopped(name: str, error: CertferryError) -> State[Any]:
+    """
+    Give the state of a run that stopped while its hand-over lives: of type Failed, so that it may be run again.
+
+    `watch_drops` runs ``NotReady`` and ``Unavailable`` again; ``Drifted`` waits for a person.
+    """
+    return Failed(name=name, message=str(error))

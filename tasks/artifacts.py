@@ -1,0 +1,182 @@
+"""
+What an operator sees beside a run: the plan before the gate, the certificate, the edges, the receipt.
+
+Prefect shows artifacts as Markdown, so all text out of a certificate or a form is escaped. An artifact is a
+convenience: outside a run there is nobody to show it to, and a Prefect API that does not answer costs no step.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+from collections.abc import Iterable, Sequence
+
+import httpx
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import PrefectHTTPStatusError
+
+from tasks.core.approval import price_month
+from tasks.core.live import describe_challenge
+from tasks.core.model import Certificate, Charge, Handshake, Hostname, Plan, Site
+
+_log = logging.getLogger(__name__)
+_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]()#+-!|~"})
+
+
+def escape(text: object) -> str:
+    """
+    Give *text* as one line that Markdown and HTML show as it is.
+
+    Line breaks, control and bidirectional characters become their Python escapes.
+    """
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+    return html.escape(line.translate(_MARKDOWN), quote=False)
+
+
+def in_groups(digest: str) -> str:
+    """Give a hex digest in groups of 16, so that the narrow Resume dialog wraps it: in one piece it is cut off."""
+    return " ".join(digest[start : start + 16] for start in range(0, len(digest), 16))
+
+
+def render_table(rows: Iterable[tuple[str, object]], header: tuple[str, str] = ("What", "Value")) -> str:
+    """Give two columns as a Markdown table, every cell escaped."""
+    lines = [f"| {header[0]} | {header[1]} |", "|---|---|"]
+    lines += [f"| {escape(name)} | {escape(value)} |" for name, value in rows]
+    return "\n".join(lines)
+
+
+def render_plan(plan: Plan, digest: str) -> str:
+    """Give the plan as an operator reads it before deciding."""
+    return "\n\n".join(
+        (
+            f"## Put the certificate of {escape(plan.hostname)} on both edges?",
+            render_table(
+                (
+                    ("Hostname", plan.hostname),
+                    ("Account", plan.account),
+                    ("App", plan.app),
+                    ("Asked for by", plan.requested_by),
+                    ("Subject of the leaf", plan.subject),
+                    ("SANs", ", ".join(plan.dns_names)),
+                    ("Issuer", plan.issuer),
+                    ("Valid from", plan.not_before.isoformat()),
+                    ("Valid until", plan.not_after.isoformat()),
+                    ("Fingerprint (SHA-256)", in_groups(plan.leaf_sha256)),
+                    ("Edges", ", ".join(plan.edges)),
+                    ("Price", f"{price_month(plan)} {plan.currency} a month ({plan.megabytes} MB x {plan.unit_price})"),
+                    ("Drop", plan.drop_id),
+                    ("Digest of this plan", in_groups(digest)),
+                )
+            ),
+            "**Approve** puts the bundle on both edges, one after the other, proves each by a TLS handshake, and puts "
+            "both back if one fails. Then the ticket is answered and the account pays the price above.",
+            "**Reject** changes no edge: the drop and the vault copy are destroyed, the ticket is answered with your "
+            "note, and the run ends. The customer would have to start again.",
+        )
+    )
+
+
+def note(text: str) -> None:
+    """Write one line into the run's log, or the process's where there is no run. Ids, names and digests only."""
+    log = get_run_logger() if _in_run() else _log
+    log.info(text)
+
+
+def show_plan(plan: Plan, digest: str) -> None:
+    _show(f"plan-{_key(plan.hostname)}", render_plan(plan, digest), f"The plan for {plan.hostname}")
+
+
+def show_certificate(certificate: Certificate, warnings: Sequence[str]) -> None:
+    rows = (
+        ("Hostname", certificate.hostname),
+        ("Account", certificate.account),
+        ("Subject", certificate.subject),
+        ("SANs", ", ".join(certificate.dns_names)),
+        ("Issuer", certificate.issuer),
+        ("Serial", certificate.serial),
+        ("Valid from", certificate.not_before.isoformat()),
+        ("Valid until", certificate.not_after.isoformat()),
+        ("Leaf (SHA-256)", certificate.leaf_sha256),
+        ("Public key (SHA-256)", certificate.spki_sha256),
+        *(("Warning", warning) for warning in warnings),
+    )
+    _show(
+        f"certificate-{_key(certificate.hostname)}",
+        f"## The certificate of {escape(certificate.hostname)}\n\n{render_table(rows)}",
+        f"The certificate that came in for {certificate.hostname}",
+    )
+
+
+def show_edges(hostname: Hostname, handshakes: Sequence[Handshake]) -> None:
+    rows = (
+        (
+            shake.edge,
+            f"{shake.tls_version}, HTTP {shake.http_status}, chain {'trusted' if shake.chain_trusted else 'NOT trusted'}, "
+            f"leaf {shake.leaf_sha256}, {shake.at.isoformat()}",
+        )
+        for shake in handshakes
+    )
+    _show(
+        f"edges-{_key(hostname)}",
+        f"## {escape(hostname)}, seen from outside\n\n{render_table(rows, ('Edge', 'What it showed'))}",
+        f"Both edges serve {hostname}",
+    )
+
+
+def show_receipt(charge: Charge) -> None:
+    rows = (
+        ("Account", charge.account),
+        ("Hostname", charge.hostname),
+        ("Memory", f"{charge.megabytes} MB"),
+        ("Unit price", f"{charge.unit_price} {charge.currency} per MB and month"),
+        ("From", charge.starts_at.isoformat()),
+        ("Confirmation", charge.confirmation_id),
+        ("Line", charge.idempotency_key),
+    )
+    _show(
+        f"receipt-{_key(charge.hostname)}",
+        f"## Receipt\n\n{render_table(rows)}",
+        f"What {charge.account} pays for {charge.hostname}",
+    )
+
+
+def show_invitation_command(drop_id: str, hostname: Hostname) -> None:
+    """Tell the operator how to fetch the invitation, which itself never enters Prefect: it holds a secret."""
+    _show(
+        f"invitation-{_key(hostname)}",
+        f"## The drop for {escape(hostname)} is open\n\n"
+        "The customer's own `certferry create` fetches the invitation by itself. To hand it on as a file, run\n\n"
+        f"```\ncertferry-operator invitation {drop_id} --out invitation.json\n```\n\n"
+        "and send the file over a channel that only the customer reads: it holds a secret and lets one upload in.",
+        f"How to invite the customer of {hostname}",
+    )
+
+
+def show_challenges(account: str, sites: Sequence[Site]) -> None:
+    """List the records that prove the hostnames, for the operator to send on."""
+    records = "\n".join(describe_challenge(site) for site in sites)
+    _show(
+        f"challenges-{account}",
+        f"## TXT records for {escape(account)}\n\nThe customer adds these:\n\n```\n{records}\n```",
+        f"What {account} must add to its DNS",
+    )
+
+
+def _key(hostname: Hostname) -> str:
+    """Give the hostname in the letters an artifact key may have."""
+    return hostname.replace(".", "-")
+
+
+def _show(key: str, markdown: str, description: str) -> None:
+    if not _in_run():
+        return
+    try:
+        create_markdown_artifact(markdown=markdown, key=key, description=description)
+    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+        _log.warning("artifact %s was not kept (%s)", key, type(error).__name__)
+
+
+def _in_run() -> bool:
+    return FlowRunContext.get() is not None or TaskRunContext.get() is not None

@@ -1,0 +1,75 @@
+"""Stop a hand-over before it has changed an edge, because its customer or an operator says so."""
+
+from __future__ import annotations
+
+from tasks.clients.installation import Installation, current
+from tasks.core.errors import Forbidden, NotFound, PrefectUnavailable, RecordsUnavailable, Rejected
+from tasks.core.model import Drop, Outcome
+from tasks.retries import step
+
+
+@step(RecordsUnavailable, "stop the hand-over")
+def cancel_hand_over(drop_id: str, requested_by: str) -> Outcome:
+    """
+    Record that the hand-over is cancelled, and give the outcome on record.
+
+    From then on no step of its run goes on: each finds the hand-over ended.
+
+    Repeat: The first outcome stays.
+
+    Undo: None. The customer opens another drop.
+
+    Raises:
+        Forbidden: An account asks for another account's drop.
+
+        Rejected: Code ``too-late``: an edge is meant to serve the certificate already.
+    """
+    here = current()
+    drop = here.drops.fetch(drop_id)
+    if requested_by.startswith("account:") and requested_by != f"account:{drop.account}":
+        raise Forbidden(
+            drop_id,
+            got="it is not this account's drop",
+            wanted="a drop of this account",
+            do="Check the name.",
+        )
+    if drop.outcome is None:
+        _check_in_time(here, drop)
+        reason = f"Cancelled by {requested_by}."
+        drop = here.drops.close(drop_id, Outcome.CANCELLED, "cancelled", reason)
+        here.audit.append_once(requested_by, "hand-over.cancelled", drop_id, {}, here.now())
+    return drop.outcome or Outcome.CANCELLED
+
+
+@step(PrefectUnavailable, "cancel the run that waits")
+def cancel_run(drop_id: str) -> bool:
+    """
+    Cancel the drop's run if it waits at a gate or for a worker, and say whether it will not go on.
+
+    A run that is at work is not killed: its next step finds the hand-over ended, and stops.
+
+    Repeat: A run that has ended, or that Prefect has forgotten, is left alone.
+
+    Undo: None.
+    """
+    here = current()
+    run = here.drops.fetch(drop_id).flow_run_id
+    if run is None:
+        return True
+    try:
+        return here.orchestrator.cancel(run)
+    except NotFound:
+        return True
+
+
+def _check_in_time(here: Installation, drop: Drop) -> None:
+    assignments = (here.certificates.find_assignment(edge.name, drop.hostname) for edge in here.settings.edges)
+    certificate = here.certificates.find_by_drop(drop.id)
+    if certificate and any(found and found.certificate_id == certificate.id for found in assignments):
+        raise Rejected(
+            drop.id,
+            got=f"the edges are being set up for {drop.hostname}, or serve it already",
+            wanted="a hand-over that has changed no edge yet",
+            do="Wait for its end; then have HTTPS disabled for the hostname if it is not wanted.",
+            code="too-late",
+        )

@@ -1,0 +1,106 @@
+"""
+What the customer sees: results on stdout, everything else on stderr, JSON when asked for.
+
+With ``--json`` stdout holds one document a command (``status --watch``: one a line), errors included, and stderr
+stays empty. Rich is loaded only when something is drawn.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, TextIO
+
+from tasks.core.errors import BadBundle, CertferryError, NotReady, Unavailable
+from tasks.core.model import Finding, Severity
+from tasks.customer.terminal import for_terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+_COLOURS = {Severity.REFUSE: "bold red", Severity.WARN: "yellow", Severity.NOTE: "cyan"}
+
+
+class Output:
+    """Draws for a person, or writes JSON for a program."""
+
+    def __init__(self, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.as_json = as_json
+        self._out, self._err = out or sys.stdout, err or sys.stderr
+
+    def for_programs(self) -> Output:
+        """Give the same output, in JSON."""
+        return Output(True, self._out, self._err)
+
+    def result(self, data: Any, draw: Callable[[], RenderableType]) -> None:
+        """Show what a command is for: *data* to a program, what *draw* gives to a person."""
+        if self.as_json:
+            self._out.write(json.dumps(data) + "\n")
+            self._out.flush()
+        else:
+            console(self._out).print(draw(), crop=False)
+
+    def note(self, text: str) -> None:
+        """Tell a person something on the way."""
+        if not self.as_json:
+            console(self._err).print(plain(text))
+
+    def findings(self, findings: tuple[Finding, ...]) -> None:
+        """Show a person what a check found, the command that mends it below each."""
+        if not self.as_json:
+            for finding in findings:
+                console(self._err).print(_draw_finding(finding))
+
+    def error(self, error: CertferryError) -> None:
+        """Show *error* in its six parts."""
+        if self.as_json:
+            self._out.write(json.dumps({"error": error.as_dict()}) + "\n")
+        else:
+            console(self._err).print(_draw_error(error))
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Show a person that something takes a while."""
+        with self._spinner(text):
+            yield
+
+    def _spinner(self, text: str) -> AbstractContextManager[Any]:
+        if self.as_json or not self._err.isatty():
+            return nullcontext()
+        return console(self._err).status(plain(text))
+
+
+def console(file: TextIO) -> Console:
+    """Give a console that writes to *file* and finds no markup, emoji or numbers to colour in foreign text."""
+    from rich.console import Console
+
+    return Console(file=file, markup=False, highlight=False, emoji=False)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Give foreign *text* as Rich text, without anything a terminal would obey."""
+    from rich.text import Text
+
+    return Text(for_terminal(text), style=style)
+
+
+def _draw_finding(finding: Finding) -> Text:
+    text = plain(f"{finding.severity}: ", _COLOURS[finding.severity])
+    text.append_text(plain(f"{finding.cause} [{finding.code}]\n"))
+    text.append_text(plain(f"    {finding.fix}", "dim"))
+    return text
+
+
+def _draw_error(error: CertferryError) -> Text:
+    waiting = isinstance(error, (NotReady, Unavailable))
+    text = plain(f"{error.subject}: {error.got}", "bold yellow" if waiting else "bold red")
+    rows = [("wanted", error.wanted), ("do", error.do), ("to act", str(error.who)), ("code", error.code)]
+    if isinstance(error, BadBundle):
+        rows = rows[2:]  # every finding, with what mends it, was shown above
+    for label, value in rows:
+        text.append_text(plain(f"\n  {label + ':':<8}", "dim"))
+        text.append_text(plain(f" {value}"))
+    return text

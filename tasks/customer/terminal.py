@@ -1,0 +1,19 @@
+"""Foreign text, made safe for a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def for_terminal(text: str) -> str:
+    r"""
+    Give *text* with every control, format and surrogate character written as an escape (``\x1b``, ``\u202e``).
+
+    Nothing that is left can colour, overwrite or reorder a line. Unlike `tasks.core.text.printable` it keeps line
+    breaks and backslashes, so that text which has been made safe before stays as it is.
+    """
+    return "".join(x if x == "\n" or unicodedata.category(x)[0] != "C" else _escaped(x) for x in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,107 @@
+"""File a ticket on the desk, and write on it. Plain functions: the front desk calls them for customers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tasks.clients.installation import current
+from tasks.core import policy
+from tasks.core.errors import BadInput, KeyInTicket
+from tasks.core.matching import DESK
+from tasks.core.model import Ticket, parse_id
+from tasks.core.ticket_text import KeyMaterial, find_drop_id, find_key_material, redact
+
+SUBJECT_MAX_CHARS = 200  # the column's width
+
+_SHRED_IT = (
+    "Your message held private key material. It was not stored, but the key has left your hands and counts as "
+    "compromised: make a new key, have the certificate issued again for it, revoke the old one, and open a new "
+    "hand-over. certferry never needs a key in a ticket: `certferry push` seals it on your machine."
+)
+
+
+def file_ticket(ticket_id: str, sender: str, subject: str, body: str, drop_id: str | None, now: datetime) -> Ticket:
+    """
+    File a ticket from an authenticated *sender*.
+
+    Key material is taken out before the desk sees any; the ticket is kept as ``refused``, so that the
+    hand-over it speaks of is stopped, and the customer reads on it what to do.
+
+    Repeat: The same *ticket_id* gives the ticket that is there.
+
+    Args:
+        sender: The authenticated address, not what a From line says.
+
+        drop_id: The drop it speaks of; None takes the first drop id that its text quotes.
+
+    Raises:
+        BadInput: Empty, or too long.
+
+        KeyInTicket: It held key material; raised after all of the above is on record.
+    """
+    here = current()
+    parse_id(ticket_id, "ticket")
+    subject = " ".join(subject.split())
+    text = f"{subject}\n{body}"
+    _check_length(subject, body)
+    found = find_key_material(text)
+    ticket = here.tickets.file(
+        ticket_id,
+        sender.lower(),
+        redact(subject)[:SUBJECT_MAX_CHARS] if found else subject,
+        redact(body) if found else body,
+        drop_id or find_drop_id(text),
+        now,
+        refused=found is not None,
+    )
+    here.audit.append_once(sender.lower(), "ticket.filed", ticket.id, {"drop": ticket.drop_id}, now)
+    if found:
+        _refuse(ticket.id, found, now)
+    return ticket
+
+
+def add_message(ticket_id: str, sender: str, body: str, message_id: str, now: datetime) -> Ticket:
+    """
+    Add a message of an authenticated *sender* to a ticket of theirs.
+
+    Repeat: The same *message_id* adds nothing.
+
+    Raises:
+        BadInput: Empty, or too long.
+
+        KeyInTicket: It held key material; none was stored, and the key is on record as compromised.
+
+        NotFound: There is no such ticket.
+    """
+    here = current()
+    _check_length("-", body)
+    found = find_key_material(body)
+    here.tickets.say(ticket_id, sender.lower(), redact(body) if found else body, message_id, now)
+    if found:
+        _refuse(ticket_id, found, now)
+    return here.tickets.fetch(ticket_id)
+
+
+def _check_length(subject: str, body: str) -> None:
+    if not subject or not body.strip() or len(subject) > SUBJECT_MAX_CHARS or len(body) > policy.TICKET_MAX_CHARS:
+        raise BadInput(
+            "ticket",
+            got=f"a subject of {len(subject)} and a text of {len(body)} characters",
+            wanted=f"1 to {SUBJECT_MAX_CHARS} and 1 to {policy.TICKET_MAX_CHARS}",
+            do="Say in a few words what is wanted, and quote the drop.",
+        )
+
+
+def _refuse(ticket_id: str, found: KeyMaterial, now: datetime) -> None:
+    """Put the key on record as compromised, tell the customer on the ticket, and raise."""
+    here = current()
+    if found.spki_sha256:
+        here.certificates.mark_compromised(found.spki_sha256, f"seen in ticket {ticket_id}", now)
+    here.tickets.say(ticket_id, DESK, _SHRED_IT, f"key-in-ticket-{ticket_id}", now)
+    here.audit.append_once(DESK, "ticket.refused", ticket_id, {"spki_sha256": found.spki_sha256}, now)
+    raise KeyInTicket(
+        f"ticket {ticket_id}",
+        got="it held private key material, which was not stored",
+        wanted="a ticket without any key material",
+        do="The key counts as compromised: make a new one, have the certificate issued again, revoke the old one.",
+    )

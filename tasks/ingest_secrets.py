@@ -1,0 +1,181 @@
+"""Step 2: open the envelope, check what is in it, and seal it again into the vault."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from datetime import datetime
+
+from tasks.artifacts import show_certificate
+from tasks.clients.installation import Installation, current
+from tasks.clients.store import StoredObject
+from tasks.core.certificate import CheckedBundle, check_bundle, load_roots
+from tasks.core.envelope import Binding, open_envelope
+from tasks.core.errors import Drifted, Rejected, StoreUnavailable
+from tasks.core.hand_over import check_live, seed_context, vault_context
+from tasks.core.model import Certificate, Drop, DropState, make_id
+from tasks.core.sealed import seal_bundle
+from tasks.retries import step
+
+
+@step(StoreUnavailable, "(2) ingest the secrets")
+def ingest_secrets(drop_id: str) -> str:
+    """
+    Open the one envelope in the drop, check the certificate, seal all files into the vault, and give the certificate id.
+
+    Which object version counts is on record before it is opened, so a later upload changes nothing.
+
+    Repeat: A drop whose certificate is on record gives its id. After a kill in between, the same version is
+        opened again and the vault object replaced under the same certificate id.
+
+    Undo: `close_hand_over` forgets the vault's data key and deletes the vault object.
+
+    Raises:
+        UploadPending: Nothing has arrived.
+
+        CannotOpen: The envelope is not one that the invited sender sealed for this drop.
+
+        BadBundle: The files cannot serve; with all findings.
+
+        Rejected: Code ``key-compromised``, ``key-of-another-account`` or ``several-uploads``.
+
+        Drifted: Code ``envelope-changed``: the pinned version does not hold what it held.
+
+        HandOverClosed: The hand-over has ended.
+    """
+    here = current()
+    now = here.now()
+    drop = here.drops.fetch(drop_id)
+    certificate = here.certificates.find_by_drop(drop_id)
+    if certificate is None:
+        check_live(drop)
+        drop, stored = _read_upload(here, drop)
+        certificate = _record(here, drop, _reseal(here, drop, stored.body, now), now)
+    if drop.state is DropState.OPEN:
+        here.drops.mark_ingested(drop_id)
+    _report(here, drop_id, certificate, now)
+    return certificate.id
+
+
+@dataclass(frozen=True)
+class _Resealed:
+    """What leaves the frame that saw the key: digests, a wrapped data key, a sealed bundle."""
+
+    checked: CheckedBundle
+    bundle_sha256: str
+    sealed: bytes
+    wrapped_data_key: bytes
+
+
+def _read_upload(here: Installation, drop: Drop) -> tuple[Drop, StoredObject]:
+    """Pin the version that lies there, unless one is pinned, and read the pinned one."""
+    stored = here.drop_store.fetch_envelope(drop.id, drop.version_id)
+    pinned = here.drops.pin_upload(drop.id, stored.version_id, stored.sha256)
+    if pinned.version_id != stored.version_id:
+        stored = here.drop_store.fetch_envelope(drop.id, pinned.version_id)
+    if pinned.envelope_sha256 != stored.sha256:
+        raise Drifted(
+            drop.id,
+            got=f"version {stored.version_id} has SHA-256 {stored.sha256}",
+            wanted=f"{pinned.envelope_sha256}, as when it was pinned",
+            do="Somebody rewrote the drop's object: look at the store's access log; then destroy the drop.",
+            code="envelope-changed",
+        )
+    return pinned, stored
+
+
+def _reseal(here: Installation, drop: Drop, envelope: bytes, now: datetime) -> _Resealed:
+    """
+    Open, check and seal again: the private key lives in this frame and nowhere else.
+
+    Nothing here is logged, returned or raised but digests and findings.
+    """
+    wrapped_seed, secret_sha256 = here.drops.fetch_seed(drop.id)
+    seed = here.keys.unwrap(wrapped_seed, seed_context(drop))
+    files = open_envelope(envelope, drop.suite or 0, seed, secret_sha256, Binding(drop.id, drop.hostname, drop.account))
+    trust = here.settings.trust
+    checked = check_bundle(
+        files, drop.hostname, load_roots(here.trust_roots()), trust.store == "public", now, trust.minimum_validity
+    )
+    _check_key_is_free(here, drop, checked.spki_sha256)
+    data_key = os.urandom(32)
+    certificate_id = certificate_id_of(drop.id)
+    sealed = seal_bundle(files, data_key, os.urandom(12), certificate_id, drop.hostname, drop.account)
+    wrapped = here.keys.wrap(data_key, vault_context(certificate_id, drop))
+    return _Resealed(checked, hashlib.sha256(checked.edge_pem(files)).hexdigest(), sealed, wrapped)
+
+
+def _record(here: Installation, drop: Drop, resealed: _Resealed, now: datetime) -> Certificate:
+    certificate_id = certificate_id_of(drop.id)
+    key, version = here.vault.put(certificate_id, resealed.sealed)
+    checked = resealed.checked
+    certificate = here.certificates.create(
+        Certificate(
+            id=certificate_id,
+            drop_id=drop.id,
+            account=drop.account,
+            hostname=drop.hostname,
+            leaf_sha256=checked.leaf_sha256,
+            spki_sha256=checked.spki_sha256,
+            bundle_sha256=resealed.bundle_sha256,
+            subject=checked.subject,
+            issuer=checked.issuer,
+            serial=checked.serial,
+            dns_names=tuple(checked.dns_names),
+            not_before=checked.not_before,
+            not_after=checked.not_after,
+            vault_key=key,
+            vault_version=version,
+        ),
+        resealed.wrapped_data_key,
+        now,
+    )
+    show_certificate(certificate, [finding.cause for finding in checked.warnings])
+    return certificate
+
+
+def _report(here: Installation, drop_id: str, certificate: Certificate, now: datetime) -> None:
+    drop = here.drops.fetch(drop_id)
+    here.audit.append_once(
+        "certferry",
+        "secrets.ingested",
+        drop_id,
+        {
+            "certificate": certificate.id,
+            "leaf_sha256": certificate.leaf_sha256,
+            "spki_sha256": certificate.spki_sha256,
+            "version_id": drop.version_id,
+            "envelope_sha256": drop.envelope_sha256,
+        },
+        now,
+    )
+
+
+def _check_key_is_free(here: Installation, drop: Drop, spki_sha256: str) -> None:
+    """Raise if the key is known to be compromised, or serves another account."""
+    if here.certificates.is_compromised(spki_sha256):
+        raise Rejected(
+            drop.hostname,
+            got=f"the key (public key SHA-256 {spki_sha256}) is on record as compromised",
+            wanted="a key that nobody else has seen",
+            do="Make a new key, have the certificate issued again for it, and open a new hand-over.",
+            code="key-compromised",
+        )
+    if here.certificates.find_accounts_of_key(spki_sha256) - {drop.account}:
+        raise Rejected(
+            drop.hostname,
+            got=f"the key (public key SHA-256 {spki_sha256}) is in use by another account",
+            wanted="a key of your own",
+            do="Make a new key, have the certificate issued again for it, and open a new hand-over.",
+            code="key-of-another-account",
+        )
+
+
+def certificate_id_of(drop_id: str) -> str:
+    """
+    Give the id of the one certificate that comes through a drop: 128 bits of the drop id's digest.
+
+    Known before anything is written, so a repeat after a kill leaves no second object in the vault.
+    """
+    return make_id("cert", hashlib.sha256(f"certificate of {drop_id}".encode()).digest()[:16])

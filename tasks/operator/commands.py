@@ -1,0 +1,216 @@
+"""
+What an operator's commands do. Each gives plain data, for ``--json`` and for `tasks.operator.views` to draw.
+
+They work on the installation that ``CERTFERRY_SETTINGS`` names, with the operator's own access to its database,
+store and Prefect. A gate is answered through Prefect, as in its UI: the run itself judges the answer and records it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from tasks.clients.installation import Installation, current
+from tasks.clients.plans import fetch_plan
+from tasks.core.approval import price_month
+from tasks.core.errors import BadInput, CertferryError, NotReady, Who
+from tasks.core.invitation import render_invitation
+from tasks.core.model import Drop, parse_id
+from tasks.customer.private import write_private
+from tasks.describe_hand_over import describe
+from tasks.describe_site import describe_site
+from tasks.issue_invitation import issue_invitation
+from tasks.issue_token import issue_token
+from tasks.onboard import Onboarding, onboard
+
+
+def onboard_file(file: Path, now: datetime) -> list[dict[str, Any]]:
+    """
+    Record the customer in a YAML file, and give its sites.
+
+    Raises:
+        BadInput: The file is missing or does not say what `Onboarding` wants; all faults at once.
+    """
+    try:
+        return _onboard(yaml.safe_load(file.read_bytes()), str(file), now)
+    except (OSError, yaml.YAMLError) as error:
+        got = "no such file" if isinstance(error, FileNotFoundError) else f"unreadable: {error}"
+        raise _bad_onboarding(str(file), got) from None
+
+
+def onboard_one(
+    account: str, contact: str | None, app: str | None, hostnames: list[str], now: datetime
+) -> list[dict[str, Any]]:
+    """Record an account, an app of it and hostnames; an account that is there keeps its contact without *contact*."""
+    apps = [{"name": app, "hostnames": hostnames}] if app else []
+    address = contact or current().accounts.fetch_account(account).contact
+    return _onboard({"account": account, "contact": address, "apps": apps}, account, now)
+
+
+def list_accounts() -> list[dict[str, Any]]:
+    """Give every account with its sites."""
+    accounts = current().accounts
+    return [
+        {
+            "account": each.name,
+            "contact": each.contact,
+            "hostnames": [s.hostname for s in accounts.list_sites(each.name)],
+        }
+        for each in accounts.list_accounts()
+    ]
+
+
+def give_token(account: str, out: Path | None, now: datetime) -> dict[str, Any]:
+    """Issue a token for *account*, into *out* (0600) rather than onto the screen where that is given."""
+    token_id, token = issue_token(account, now)
+    if out is None:
+        return {"account": account, "token_id": token_id, "token": token}
+    write_private(out, f"{token}\n".encode())
+    return {"account": account, "token_id": token_id, "file": str(out)}
+
+
+def revoke_token(token_id: str, now: datetime) -> dict[str, Any]:
+    """Let a token open nothing from now on."""
+    here = current()
+    here.accounts.revoke_token(parse_id(token_id, "token"), now)
+    here.audit.append_once("operator", "token.revoked", token_id, {}, now)
+    return {"token_id": token_id, "revoked": True}
+
+
+def write_invitation(drop_id: str, out: Path, now: datetime) -> dict[str, Any]:
+    """Write a fresh invitation to *out* (0600), for a customer who cannot reach the front desk; earlier ones stop."""
+    invitation = issue_invitation(parse_id(drop_id, "drop"), now)
+    write_private(out, render_invitation(invitation))
+    return {"drop_id": drop_id, "file": str(out), "expires_at": invitation.expires_at.isoformat()}
+
+
+def list_hand_overs() -> list[dict[str, Any]]:
+    """Give every hand-over that has not ended, oldest first, with the state of its run."""
+    here = current()
+    return [_with_run(here, drop) for drop in here.drops.list_live() if drop.outcome is None]
+
+
+def show_hand_over(drop_id: str) -> dict[str, Any]:
+    """Give one hand-over: where it stands, its run, and the plan once there is one."""
+    here = current()
+    drop = here.drops.fetch(parse_id(drop_id, "drop"))
+    shown = _with_run(here, drop)
+    if shown["certificate"]:
+        shown["plan"] = _describe_plan(here, drop)
+    return shown
+
+
+def answer_with_ticket(drop_id: str, ticket_id: str, name: str) -> dict[str, Any]:
+    """
+    Let the run of *drop_id* go on with a ticket that an operator has found.
+
+    Raises:
+        NotReady: Its run does not wait for a ticket.
+    """
+    return _answer(drop_id, "ticket", {"ticket": parse_id(ticket_id, "ticket"), "name": name})
+
+
+def decide(drop_id: str, decision: str, name: str, note: str) -> dict[str, Any]:
+    """
+    Answer the approval gate of *drop_id*. The run judges who decides, and may ask again.
+
+    Args:
+        decision: ``approve`` or ``reject``.
+
+        name: One of the settings' approvers.
+
+    Raises:
+        NotReady: Its run does not wait for an approval.
+    """
+    return _answer(drop_id, "approval", {"decision": decision, "name": name, "note": note})
+
+
+def verify_audit() -> dict[str, Any]:
+    """Recompute the chain of the audit trail."""
+    return {"entries": current().audit.verify(), "intact": True}
+
+
+def list_audit(subject: str | None) -> list[dict[str, Any]]:
+    """Give the audit trail, oldest first, or the part about *subject*."""
+    return [{**entry, "at": str(entry["at"])} for entry in current().audit.entries(subject)]
+
+
+def list_charges(account: str) -> list[dict[str, Any]]:
+    """Give the ledger lines of *account*, oldest first, each with its price a month."""
+    here = current()
+    here.accounts.fetch_account(account)
+    return [
+        {
+            **dataclasses.asdict(charge),
+            "unit_price": str(charge.unit_price),
+            "starts_at": charge.starts_at.isoformat(),
+        }
+        for charge in here.billing.statement(account)
+    ]
+
+
+def _onboard(values: object, subject: str, now: datetime) -> list[dict[str, Any]]:
+    try:
+        onboarding = Onboarding.model_validate(values)
+    except ValidationError as faults:
+        listed = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in faults.errors(include_input=False))
+        raise _bad_onboarding(subject, listed) from None
+    return [describe_site(site) for site in onboard(onboarding, now)]
+
+
+def _bad_onboarding(subject: str, got: str) -> BadInput:
+    return BadInput(
+        subject,
+        got=got,
+        wanted="account, contact and apps: [{name, hostnames: [...]}]",
+        do="Mend the file; deployments/onboarding.example.yaml is one.",
+        who=Who.OPERATOR,
+    )
+
+
+def _with_run(here: Installation, drop: Drop) -> dict[str, Any]:
+    run = {"flow_run_id": drop.flow_run_id, "run_state": None}
+    if drop.flow_run_id:
+        try:
+            run["run_state"] = here.orchestrator.state(drop.flow_run_id)
+        except CertferryError as error:  # records say where a hand-over stands, with Prefect or without
+            run["run_state"] = f"unknown ({error.code})"
+    return {**describe(drop).as_dict(), **run}
+
+
+def _describe_plan(here: Installation, drop: Drop) -> dict[str, Any]:
+    plan, digest = fetch_plan(here, drop)
+    return {
+        "sha256": digest,
+        "hostname": plan.hostname,
+        "account": plan.account,
+        "subject": plan.subject,
+        "issuer": plan.issuer,
+        "dns_names": list(plan.dns_names),
+        "not_after": plan.not_after.isoformat(),
+        "leaf_sha256": plan.leaf_sha256,
+        "edges": list(plan.edges),
+        "price_a_month": f"{price_month(plan)} {plan.currency}",
+        "requested_by": plan.requested_by,
+    }
+
+
+def _answer(drop_id: str, gate: str, answer: Mapping[str, str]) -> dict[str, Any]:
+    here = current()
+    run = here.drops.fetch(parse_id(drop_id, "drop")).flow_run_id
+    waits_at = here.orchestrator.find_gate(run) if run else None
+    if run is None or not (waits_at or "").startswith(gate) or not here.orchestrator.resume(run, answer):
+        raise NotReady(
+            drop_id,
+            got=f"its run waits for {waits_at or 'nothing'}",
+            wanted=f"a run that waits for: {gate}",
+            do=f"Look at `certferry-operator status {drop_id}`.",
+            who=Who.OPERATOR,
+        )
+    return {"drop_id": drop_id, "flow_run_id": run, "gate": gate, **answer}

@@ -1,0 +1,203 @@
+"""Step 4, the act: put an approved certificate on both edges, and take it off again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+
+from tasks.artifacts import note
+from tasks.clients.edges import Edge
+from tasks.clients.installation import Installation, current
+from tasks.clients.plans import fetch_plan
+from tasks.clients.settings import Edge as EdgeSettings
+from tasks.core.approval import check_approved
+from tasks.core.certificate import check_bundle, load_roots
+from tasks.core.errors import ApprovalPending, Drifted, EdgeUnavailable, ProofFailed
+from tasks.core.hand_over import check_live, vault_context
+from tasks.core.model import Certificate, Drop, Handshake
+from tasks.core.sealed import open_bundle
+from tasks.retries import step
+
+
+@step(EdgeUnavailable, "(4) put the certificate on both edges")
+def provision_edges(drop_id: str, plan_sha256: str) -> None:
+    """
+    Stage the bundle on both edges, then point one after the other at it, each proven by a handshake.
+
+    The plan, and the bundle out of the vault, are compared with what was approved before an edge is touched.
+    If anything fails, both edges go back to what they served before, at once; an edge that does not
+    answer is then tried again from the table, from a pair that agrees.
+
+    Repeat: Edges that have been proven are left alone; what they served before the first try stays on record.
+
+    Undo: `release_edges`.
+
+    Raises:
+        ApprovalPending: Code ``plan-changed``: the plan is not the approved one any more.
+
+        ApprovalDenied: The decision on this plan was no.
+
+        BadBundle: The certificate has become unfit since it came in, for example by age.
+
+        Drifted: The bundle is not the one that was approved, or an edge does not take it.
+
+        ProofFailed: An edge showed something else than what was put on it.
+
+        EdgeUnavailable: An edge did not answer.
+
+        HandOverClosed: The hand-over was stopped.
+    """
+    here = current()
+    now = here.now()
+    drop = here.drops.fetch(drop_id)
+    check_live(drop)
+    _check_plan(here, drop, plan_sha256)
+    certificate = _certificate_of(here, drop)
+    if all(_is_proven(here, edge, certificate) for edge in here.edges):
+        return
+    _stage(here, drop, certificate, now)
+    try:
+        for edge, settings in _pair(here):
+            _point(here, edge, settings, certificate, now)
+    except Exception:
+        _put_back(here, certificate)
+        raise
+    here.audit.append_once(
+        "certferry",
+        "edges.provisioned",
+        drop_id,
+        {"edges": [edge.name for edge in here.edges], "bundle_sha256": certificate.bundle_sha256},
+        now,
+    )
+
+
+@step(EdgeUnavailable, "put both edges back")
+def release_edges(drop_id: str) -> None:
+    """
+    Undo `provision_edges`: each edge serves what it served before this hand-over.
+
+    Repeat: An edge that is not meant to serve this certificate is left alone.
+
+    Raises:
+        EdgeUnavailable: An edge did not answer; the other one has been put back.
+    """
+    here = current()
+    certificate = here.certificates.find_by_drop(drop_id)
+    if certificate is None:
+        return
+    assigned = [edge.name for edge in here.edges if _is_assigned(here, edge, certificate)]
+    failures = _put_back(here, certificate)
+    if failures:
+        raise failures[0]
+    if assigned:
+        here.audit.append("certferry", "edges.released", drop_id, {"edges": assigned}, here.now())
+
+
+def _check_plan(here: Installation, drop: Drop, plan_sha256: str) -> None:
+    """Raise unless the plan as it stands is this one, and a person approved it."""
+    _, digest = fetch_plan(here, drop)
+    approval = here.decisions.find(drop.id, digest)
+    if digest != plan_sha256 or approval is None:
+        raise ApprovalPending(
+            drop.id,
+            got=f"the plan has changed: its digest is {digest}",
+            wanted=f"the approved plan, {plan_sha256}",
+            do="Run this hand-over again: it asks for an approval of the plan as it is now.",
+            code="plan-changed",
+        )
+    check_approved(approval)
+
+
+def _certificate_of(here: Installation, drop: Drop) -> Certificate:
+    return here.certificates.fetch(fetch_plan(here, drop)[0].certificate_id)
+
+
+def _pair(here: Installation) -> Iterator[tuple[Edge, EdgeSettings]]:
+    return zip(here.edges, here.settings.edges, strict=True)
+
+
+def _is_assigned(here: Installation, edge: Edge, certificate: Certificate) -> bool:
+    found = here.certificates.find_assignment(edge.name, certificate.hostname)
+    return found is not None and found.certificate_id == certificate.id
+
+
+def _is_proven(here: Installation, edge: Edge, certificate: Certificate) -> bool:
+    found = here.certificates.find_assignment(edge.name, certificate.hostname)
+    return (
+        found is not None
+        and found.certificate_id == certificate.id
+        and found.proven_at is not None
+        and edge.get(certificate.hostname) == certificate.bundle_sha256
+    )
+
+
+def _stage(here: Installation, drop: Drop, certificate: Certificate, now: datetime) -> None:
+    """
+    Put the bundle on both edges without serving it: the private key lives in this frame and nowhere else.
+
+    It is checked again from its bytes (THREATS T3): what was approved is what is pushed.
+    """
+    for edge in here.edges:
+        edge.health()
+    data_key = here.keys.unwrap(here.certificates.fetch_data_key(certificate.id), vault_context(certificate.id, drop))
+    sealed = here.vault.get(certificate.vault_key, certificate.vault_version)
+    files = open_bundle(sealed, data_key, certificate.id, certificate.hostname, certificate.account)
+    trust = here.settings.trust
+    roots = load_roots(here.trust_roots())
+    checked = check_bundle(files, certificate.hostname, roots, trust.store == "public", now, trust.minimum_validity)
+    bundle = checked.edge_pem(files)
+    found = (checked.leaf_sha256, checked.spki_sha256, hashlib.sha256(bundle).hexdigest())
+    if found != (certificate.leaf_sha256, certificate.spki_sha256, certificate.bundle_sha256):
+        raise Drifted(
+            certificate.hostname,
+            got=f"the vault holds leaf {found[0]}, public key {found[1]}, bundle {found[2]}",
+            wanted=f"leaf {certificate.leaf_sha256}, public key {certificate.spki_sha256}, "
+            f"bundle {certificate.bundle_sha256}, as approved",
+            do="Somebody rewrote the vault's object: look at the store's access log; then start a new hand-over.",
+            code="bundle-differs",
+        )
+    for edge in here.edges:
+        edge.stage(certificate.bundle_sha256, bundle)
+
+
+def _point(here: Installation, edge: Edge, settings: EdgeSettings, certificate: Certificate, now: datetime) -> None:
+    """Record what the edge is meant to serve, make it so, and see it from outside."""
+    here.certificates.assign(edge.name, certificate, edge.get(certificate.hostname))
+    edge.commit(certificate.hostname, certificate.bundle_sha256)
+    shown = here.probe.handshake(settings, certificate.hostname, here.settings.trust, now)
+    _check_shown(shown, certificate)
+    here.certificates.mark_proven(edge.name, certificate.hostname, now)
+    note(f"{edge.name} serves {certificate.hostname} with leaf {shown.leaf_sha256} ({shown.tls_version})")
+
+
+def _check_shown(shown: Handshake, certificate: Certificate) -> None:
+    if shown.leaf_sha256 != certificate.leaf_sha256:
+        raise ProofFailed(
+            f"{certificate.hostname} on {shown.edge}",
+            got=f"a handshake shows leaf {shown.leaf_sha256}",
+            wanted=f"leaf {certificate.leaf_sha256}, which was put on it",
+            do="Both edges were put back. Look at this edge before running the hand-over again.",
+        )
+
+
+def _put_back(here: Installation, certificate: Certificate) -> list[EdgeUnavailable]:
+    """Put every edge back that is assigned this certificate, and give the failures: one must not keep the other."""
+    failures = []
+    for edge in here.edges:
+        assignment = here.certificates.find_assignment(edge.name, certificate.hostname)
+        if assignment is None or assignment.certificate_id != certificate.id:
+            continue
+        previous = assignment.previous_bundle_sha256
+        try:
+            if previous is None:
+                edge.remove(certificate.hostname)
+            else:
+                edge.restore(certificate.hostname, previous)
+        except EdgeUnavailable as failure:
+            failures.append(failure)
+        else:
+            here.certificates.unassign(edge.name, certificate.hostname, certificate.id)
+    if failures:
+        note(f"not put back yet: {'; '.join(str(failure) for failure in failures)}")
+    return failures

@@ -1,0 +1,27 @@
+"""Get the run of a hand-over going: the first time, or once more."""
+
+from __future__ import annotations
+
+from tasks.clients.installation import current
+from tasks.core.care import STOPPED
+from tasks.core.errors import PrefectUnavailable
+from tasks.retries import step
+
+
+@step(PrefectUnavailable, "start the provision run")
+def start_provision(drop_id: str) -> str:
+    """
+    Start the run that carries the drop, or start it again from the top if it has stopped; give its id.
+
+    Repeat: A drop has one run, by its idempotency key; a run that is under way is left alone.
+
+    Undo: `cancel_hand_over`.
+    """
+    here = current()
+    drop = here.drops.fetch(drop_id)
+    run = drop.flow_run_id or here.orchestrator.start(
+        "provision/provision", {"drop_id": drop_id}, f"provision-{drop_id}", f"provision {drop.hostname}"
+    )
+    if here.orchestrator.state(run) in STOPPED:
+        here.orchestrator.restart(run)
+    return run

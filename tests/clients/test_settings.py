@@ -1,0 +1,95 @@
+"""Settings are read from YAML and the environment, and every fault is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tasks.clients.settings import load_settings
+from tasks.core.errors import BadInput
+
+MINIMAL = {
+    "platform": {
+        "cname_targets": ["edge.platform.test"],
+        "addresses": ["127.0.0.11"],
+        "piggyback_domain": "apps.platform.test",
+    },
+    "live_check": {"resolvers": ["127.0.0.1:53"]},
+    "edges": [
+        {"name": "a", "directory": "edges/a", "address": "127.0.0.11"},
+        {"name": "b", "directory": "/srv/b", "address": "127.0.0.12"},
+    ],
+    "billing": {"unit_price": "0.02"},
+    "operators": {"approvers": ["olga"]},
+}
+
+
+@pytest.fixture(name="file")
+def _file(tmp_path: Path) -> Path:
+    path = tmp_path / "certferry.yaml"
+    path.write_text(yaml.safe_dump(MINIMAL))
+    return path
+
+
+def change(file: Path, **sections: object) -> None:
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **sections}))
+
+
+class TestLoadSettings:
+    def test_relative_paths_are_relative_to_the_file(self, file: Path) -> None:
+        """An installation's directory can be moved as a whole."""
+        settings = load_settings(file)
+
+        assert [file.parent / "edges/a", Path("/srv/b")] == [edge.directory for edge in settings.edges]
+        assert f"sqlite:///{file.parent}/certferry.db" == settings.database.url
+        assert file.parent / "wrapping.key" == settings.keys.file
+
+    def test_the_environment_wins_over_the_file(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A database password need not stand in the file."""
+        change(file, database={"url": "sqlite:///elsewhere.db"}, store={"region": "eu-north-1"})
+        monkeypatch.setenv("CERTFERRY_DATABASE__URL", "postgresql+psycopg://db/certferry")
+        monkeypatch.setenv("CERTFERRY_STORE__DROPS_BUCKET", "other")
+
+        settings = load_settings(file)
+
+        assert settings.database.url == "postgresql+psycopg://db/certferry"
+        assert (settings.store.region, settings.store.drops_bucket) == ("eu-north-1", "other")
+
+    @pytest.mark.parametrize(
+        ("sections", "named"),
+        [
+            ({"databse": {}}, "databse"),
+            ({"store": {"bucket": "x"}}, "store.bucket"),
+            ({"billing": {"unit_price": "-1"}}, "billing.unit_price"),
+            ({"edges": MINIMAL["edges"][:1]}, "edges"),  # type: ignore[index]
+            ({"operators": {"approvers": []}}, "operators.approvers"),
+            ({"platform": {**MINIMAL["platform"], "cname_targets": ["https://x/"]}}, "platform.cname_targets"),  # type: ignore[dict-item]
+        ],
+    )
+    def test_a_fault_is_refused_and_named(self, file: Path, sections: dict[str, object], named: str) -> None:
+        """A misspelt or impossible setting is an error, never a silent default."""
+        change(file, **sections)
+
+        with pytest.raises(BadInput, match=named):
+            load_settings(file)
+
+    def test_all_faults_are_named_at_once(self, file: Path) -> None:
+        """Nobody mends a settings file one error at a time."""
+        change(file, one={}, two={})
+
+        with pytest.raises(BadInput, match=r"one.*two"):
+            load_settings(file)
+
+    def test_a_missing_file_says_what_to_set(self, tmp_path: Path) -> None:
+        """A forgotten CERTFERRY_SETTINGS is told from an empty file."""
+        with pytest.raises(BadInput, match="CERTFERRY_SETTINGS"):
+            load_settings(tmp_path / "none.yaml")
+
+    def test_a_file_that_is_not_yaml_is_refused(self, file: Path) -> None:
+        """A syntax error is ours to report, not a traceback."""
+        file.write_text("platform: [")
+
+        with pytest.raises(BadInput, match="YAML"):
+            load_settings(file)
