@@ -10,12 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
-from tasks.core.ticket_text import find_key_material
 
 from flows import front_desk_schemas as forms
 from flows.front_desk_guards import Window, headers_of, status_of
-from tasks.core.errors import BadInput, CertferryError, Forbidden, KeyInTicket, NotFound, Who
+from tasks.core.errors import BadInput, CertferryError, Forbidden, KeyInTicket, NotFound, Unavailable, Who
 from tasks.core.model import Account
+from tasks.core.ticket_text import find_key_material
 from tasks.issue_token import authenticate
 
 _BEARER: Final = HTTPBearer(auto_error=False, description="The token from the platform's operators: `cf_...`")
@@ -87,6 +87,8 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
     headers = headers_of(error)
     if isinstance(error, NotKnown):
         return JSONResponse(error.as_dict(), 401, headers | {"WWW-Authenticate": "Bearer"})
+    if isinstance(error, Unavailable):  # the caller's to do is not the operator's
+        return JSONResponse(error.as_dict() | {"do": "Try again in a few seconds."}, status_of(error), headers)
     return JSONResponse(error.as_dict(), status_of(error), headers)
 
 

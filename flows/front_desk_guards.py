@@ -7,6 +7,7 @@ route's template, and a defect is logged by its class and the lines of code it p
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
@@ -33,6 +34,7 @@ from tasks.core.errors import (
 )
 
 MAX_BODY_BYTES: Final = 64 * policy.KIB
+BODY_TIMEOUT_SECONDS: Final = 20  # for 64 KiB: 26 kbit/s
 MOST_CALLERS: Final = 10_000  # remembered by one window, some 10 MB; the longest silent go first
 RETRY_SECONDS: Final = 10  # after Unavailable: the retry table's first rows are over by then
 
@@ -154,7 +156,12 @@ class Guard:
             access_log.info("%s %s %d %.0f ms", _method(scope), route, status, took)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+                body = await _read(scope, receive)
+        except TimeoutError:
+            await _answer(send, 408, _TOO_SLOW)
+            return
         if body is None:
             await _answer(send, 413, _TOO_LARGE)
             return
@@ -171,8 +178,11 @@ class Guard:
             await _answer(send, 500, _DEFECT)
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """Give the whole body, or None as soon as it is longer than it may be."""
+async def _read(scope: Scope, receive: Receive) -> bytes | None:
+    """Give the whole body, or None as soon as it is known to be longer than it may be."""
+    announced = dict(scope["headers"]).get(b"content-length", b"0")
+    if announced.isdigit() and int(announced[:20]) > MAX_BODY_BYTES:
+        return None
     body = bytearray()
     while True:
         message = await receive()
@@ -186,7 +196,7 @@ async def _read(receive: Receive) -> bytes | None:
 async def _answer(send: Send, status: int, error: CertferryError) -> None:
     body = json.dumps(error.as_dict()).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 413:
+    if status in (408, 413):
         headers.append((b"connection", b"close"))  # the rest of the body is not read
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -205,6 +215,9 @@ _TOO_LARGE: Final = BadInput(
     wanted="a short JSON document; files go to S3, sealed, by `certferry push`",
     do="Send less.",
     code="too-large",
+)
+_TOO_SLOW: Final = BadInput(
+    "the request", got="a body that did not arrive", wanted="all of it at once", do="Send it again.", code="too-slow"
 )
 _DEFECT: Final = CertferryError(
     "the front desk",

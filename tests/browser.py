@@ -12,8 +12,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Locator, sync_playwright
+from playwright.sync_api import Locator, Response, sync_playwright
 
 FLAGS = (
     "--no-sandbox",  # CI runs as root
@@ -25,6 +27,8 @@ FLAGS = (
     "--disable-sync",
 )
 TIMEOUT_MS = 30_000
+TRIES = 5
+SERVICE_UNAVAILABLE = 503
 
 
 def find_chromium() -> str | None:
@@ -86,9 +90,7 @@ class PrefectUI:
         page.get_by_role("heading", name="Parameters", exact=True).wait_for()
         _fill(page.get_by_role("main"), page.get_by_role("option"), fields)
         self.screenshot(shot)
-        page.get_by_role("button", name="Submit").click()
-        link = page.get_by_role("region", name="Notifications").get_by_role("link", name="View run")
-        return str(link.get_attribute("href")).rpartition("/")[2]
+        return str(self._send(page.get_by_role("button", name="Submit"), "/create_flow_run")["id"])
 
     def open_resume_dialog(self, run_id: str) -> Locator:
         """Choose "⋮ > Resume" on a run's page and give the dialog."""
@@ -119,9 +121,22 @@ class PrefectUI:
         text = dialog.inner_text()
         _fill(dialog, self._page.get_by_role("option"), fields)
         self.screenshot(shot)
-        dialog.get_by_role("button", name="Resume", exact=True).click()
-        self._page.get_by_text("Flow run resumed").wait_for()
+        self._send(dialog.get_by_role("button", name="Resume", exact=True), "/resume")
         return text
+
+    def _send(self, button: Locator, path: str) -> Any:
+        """
+        Click a button that sends something to the API, and give the answer.
+
+        A server on SQLite answers 503 when two write at once; the form stays, and an operator clicks again.
+        """
+        for _ in range(TRIES):
+            with self._page.expect_response(lambda seen: _is_post(seen, path)) as answer:
+                button.click()
+            if answer.value.status != SERVICE_UNAVAILABLE:
+                break
+        assert answer.value.ok, f"{path}: HTTP {answer.value.status}"
+        return answer.value.json()
 
     def open(self, path: str, text: str) -> None:
         """Go to a page of the UI and wait until it shows *text*."""
@@ -133,6 +148,10 @@ class PrefectUI:
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._page.screenshot(path=path, full_page=True)
+
+
+def _is_post(answer: Response, path: str) -> bool:
+    return answer.request.method == "POST" and urlsplit(answer.url).path.endswith(path)
 
 
 def _fill(form: Locator, options: Locator, fields: Mapping[str, str]) -> None:

@@ -94,13 +94,13 @@ class FrontDesk:
     def _object(self, method: str, path: str, body: Mapping[str, Any] | None = None, key: str = "") -> dict[str, Any]:
         answer = _parse(self._send(method, path, body, key))
         if not isinstance(answer, dict):
-            raise FrontDeskUnavailable.because(self._login.url, "an answer of another form")
+            raise _away(FrontDeskUnavailable, self._login.url, "an answer of another form")
         return answer
 
     def _list(self, path: str) -> list[dict[str, Any]]:
         answer = _parse(self._send("GET", path))
         if not isinstance(answer, list):
-            raise FrontDeskUnavailable.because(self._login.url, "an answer of another form")
+            raise _away(FrontDeskUnavailable, self._login.url, "an answer of another form")
         return answer
 
     def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None, key: str = "") -> httpx.Response:
@@ -117,7 +117,7 @@ class FrontDesk:
                 if answer.is_success:
                     return answer
                 raise _error_of(answer, url)
-        raise FrontDeskUnavailable.because(url, cause)
+        raise _away(FrontDeskUnavailable, url, cause)
 
 
 def upload(invitation: Invitation, envelope: bytes, transport: httpx.BaseTransport | None = None) -> None:
@@ -139,11 +139,11 @@ def upload(invitation: Invitation, envelope: bytes, transport: httpx.BaseTranspo
                 files={"file": ("envelope", envelope, "application/octet-stream")},
             )
         except httpx.TransportError as error:
-            raise StoreUnavailable.because(invitation.drop_id, type(error).__name__) from None
+            raise _away(StoreUnavailable, invitation.drop_id, type(error).__name__) from None
     if answer.is_success:
         return
     if not answer.is_client_error:
-        raise StoreUnavailable.because(invitation.drop_id, f"HTTP {answer.status_code}")
+        raise _away(StoreUnavailable, invitation.drop_id, f"HTTP {answer.status_code}")
     raise Rejected(
         invitation.drop_id,
         got=f"S3 refused the upload (HTTP {answer.status_code})",
@@ -163,7 +163,16 @@ def _parse(answer: httpx.Response) -> Any:
     try:
         return json.loads(answer.content)
     except (ValueError, RecursionError):
-        raise FrontDeskUnavailable.because(str(answer.url), "an answer that is not JSON") from None
+        raise _away(FrontDeskUnavailable, str(answer.url), "an answer that is not JSON") from None
+
+
+def _away(kind: type[Unavailable], subject: str, cause: str) -> Unavailable:
+    return kind(
+        subject,
+        got=f"{kind.system} did not answer ({cause})",
+        wanted="an answer",
+        do="Try again in a minute. If it lasts, tell the platform's operators.",
+    )
 
 
 def _error_of(answer: httpx.Response, url: str) -> CertferryError:
@@ -173,6 +182,6 @@ def _error_of(answer: httpx.Response, url: str) -> CertferryError:
         parts = {x: str(document[x]) for x in ("subject", "got", "wanted", "do", "code", "who")}
         who = Who(parts.pop("who"))
     except (ValueError, KeyError, TypeError, RecursionError):
-        return FrontDeskUnavailable.because(url, f"HTTP {answer.status_code}")
+        return _away(FrontDeskUnavailable, url, f"HTTP {answer.status_code}")
     kind = _CLASS_OF_STATUS.get(answer.status_code, Rejected if answer.is_client_error else Unavailable)
     return kind(parts.pop("subject"), **parts, who=who)

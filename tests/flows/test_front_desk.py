@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from flows.front_desk_guards import MAX_BODY_BYTES, TooManyRequests, Window
+from flows.front_desk_guards import MAX_BODY_BYTES, Guard, TooManyRequests, Window
 from tasks.clients.installation import lend
 from tasks.core.errors import NotFound, PrefectUnavailable, StoreUnavailable
 from tasks.core.invitation import parse_invitation
@@ -381,6 +383,26 @@ class TestGuard:
         over = acme.post("/v1/drops", content=b" " * (MAX_BODY_BYTES + 1))
         assert fits.status_code == 422
         assert is_problem(over, 413, "too-large")
+
+    @pytest.mark.parametrize(
+        ("length", "status", "code"), [(MAX_BODY_BYTES + 1, 413, "too-large"), (10, 408, "too-slow")]
+    )
+    def test_a_body_that_does_not_come_is_not_waited_for(
+        self, town: Town, monkeypatch: pytest.MonkeyPatch, length: int, status: int, code: str
+    ) -> None:
+        """One announced as too large is refused at once, one that stays away is after a while."""
+        monkeypatch.setattr("flows.front_desk_guards.BODY_TIMEOUT_SECONDS", 0.01 if status == 408 else 60)
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "headers": [(b"content-length", str(length).encode())]}
+        asyncio.run(asyncio.wait_for(Guard(town.app)(scope, receive, send), 10))
+        assert (sent[0]["status"], json.loads(sent[1]["body"])["code"]) == (status, code)
 
     def test_the_access_log_has_templates_only(self, acme: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
         """A line has method, route, status and time: no name, query, token or body."""
