@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from tasks.close_hand_over import close_hand_over
 from tasks.core.errors import CertferryError

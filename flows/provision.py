@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import State
 
 from flows.endings import finish, refuse, stopped
 from flows.gates import await_approval, await_ticket

@@ -113,7 +113,7 @@ def show_edges(hostname: Hostname, handshakes: Sequence[Handshake]) -> None:
     rows = (
         (
             shake.edge,
-            f"{shake.tls_version}, HTTP {shake.http_status}, chain {'trusted' if shake.chain_trusted else 'NOT trusted'}, "
+            f"{shake.tls_version}, HTTP {shake.http_status}, chain {'' if shake.chain_trusted else 'NOT '}trusted, "
             f"leaf {shake.leaf_sha256}, {shake.at.isoformat()}",
         )
         for shake in handshakes

@@ -49,7 +49,7 @@ def _is_assigned(here: Installation, certificate: Certificate) -> bool:
 
 
 def find_hostname(drop_id: str) -> str | None:
-    """Give the hostname of a drop, for the name of a run; None if the records do not say: a name must not stop a run."""
+    """Give a drop's hostname, for the name of a run; None if the records do not say: a name must not stop a run."""
     try:
         return current().drops.fetch(drop_id).hostname
     except CertferryError:

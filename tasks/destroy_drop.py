@@ -50,7 +50,8 @@ def _tell(here: Installation, drop: Drop, proof: str, now: datetime) -> None:
         ticket,
         DESK,
         f"The temporary app of {drop.hostname} ({drop.id}) is destroyed: its private key was forgotten first, then "
-        f"every version of the envelope (SHA-256 {drop.envelope_sha256}) was deleted. Proof on the audit trail: {proof}.",
+        f"every version of the envelope (SHA-256 {drop.envelope_sha256}) was deleted. "
+        f"Proof on the audit trail: {proof}.",
         f"destroyed-{drop.id}",
         now,
     )

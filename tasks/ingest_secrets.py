@@ -22,7 +22,7 @@ from tasks.retries import step
 @step(StoreUnavailable, "(2) ingest the secrets")
 def ingest_secrets(drop_id: str) -> str:
     """
-    Open the one envelope in the drop, check the certificate, seal all files into the vault, and give the certificate id.
+    Open the drop's one envelope, check the certificate, seal all files into the vault, and give the certificate id.
 
     Which object version counts is on record before it is opened, so a later upload changes nothing.
 

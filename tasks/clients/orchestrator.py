@@ -14,6 +14,7 @@ from tasks.core.errors import NotFound, PrefectUnavailable
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas import OrchestrationResult
     from prefect.client.schemas.objects import FlowRun
 
 HTTP_NOT_FOUND = 404
@@ -118,7 +119,7 @@ class PrefectOrchestrator:
         if run.state is None or not run.state.is_final() or run.run_count >= policy.MOST_RESTARTS:
             return False
         with _client(f"run {flow_run_id}") as client:
-            answer = client.set_flow_run_state(UUID(flow_run_id), AwaitingRetry())
+            answer: OrchestrationResult[Any] = client.set_flow_run_state(UUID(flow_run_id), AwaitingRetry())
         return answer.status.value == "ACCEPT"
 
     def cancel(self, flow_run_id: str) -> bool:
@@ -128,7 +129,9 @@ class PrefectOrchestrator:
         if state is not None and (state.is_running() or state.is_final()):
             return state.is_final()
         with _client(f"run {flow_run_id}") as client:
-            answer = client.set_flow_run_state(UUID(flow_run_id), Cancelled(message="The hand-over has ended."))
+            answer: OrchestrationResult[Any] = client.set_flow_run_state(
+                UUID(flow_run_id), Cancelled(message="The hand-over has ended.")
+            )
         return answer.status.value == "ACCEPT"
 
 

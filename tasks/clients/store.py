@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _DELETE_BATCH: Final = 1000  # S3 DeleteObjects takes no more
-_MISSING: Final = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NoSuchVersion", "NoSuchUpload"})
+_NO_BUCKET: Final = frozenset({"404", "NoSuchBucket"})
+_NO_OBJECT: Final = frozenset({"NoSuchKey", "NoSuchVersion"})
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ class _Bucket:
         try:
             return self._ask(get)
         except ClientError as exc:
-            if code_of(exc) not in _MISSING:
+            if code_of(exc) not in _NO_OBJECT:
                 raise
             return None
 
@@ -279,7 +280,7 @@ class _Bucket:
         try:
             self._ask(lambda: self._client.abort_multipart_upload(Bucket=self._name, Key=key, UploadId=upload_id))
         except ClientError as exc:
-            if code_of(exc) not in _MISSING:
+            if code_of(exc) != "NoSuchUpload":
                 raise
 
     def _delete(self, batch: list[Any]) -> None:
@@ -296,7 +297,7 @@ class _Bucket:
         try:
             self._client.head_bucket(Bucket=self._name)
         except ClientError as exc:
-            if code_of(exc) not in _MISSING:
+            if code_of(exc) not in _NO_BUCKET:
                 raise
             where: Any = {} if self._region == "us-east-1" else {"LocationConstraint": self._region}
             self._client.create_bucket(Bucket=self._name, **({"CreateBucketConfiguration": where} if where else {}))

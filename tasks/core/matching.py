@@ -73,5 +73,5 @@ def check_no_key(ticket: Ticket, drop: Drop, certificate: Certificate | None, co
             f"ticket {ticket.id}",
             got=f"private key material was written into it, so the key of {drop.hostname}{key} counts as compromised",
             wanted="a ticket without any key material",
-            do="Make a new key, have the certificate issued again for it, revoke the old one, and open a new hand-over.",
+            do="Make a new key, have the certificate reissued for it, revoke the old one, and open a new hand-over.",
         )

@@ -325,6 +325,21 @@ class TestFetchEnvelope:
         with pytest.raises(NotFound):
             world.drops.fetch_envelope(drop_id, version_id)
 
+    def test_only_the_one_key_counts(self, boto: S3World, drop_id: str) -> None:
+        """What lies beside the envelope is not taken for it; a sweep takes it along all the same."""
+        boto.s3.put_object(Bucket=boto.settings.drops_bucket, Key=f"{_key(drop_id)}-more", Body=b"other")
+
+        with pytest.raises(UploadPending):
+            boto.drops.fetch_envelope(drop_id)
+        assert len(boto.drops.sweep(drop_id).versions) == 1
+
+    @pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
+    def test_both_ways_to_say_gone(self, monkeypatch: pytest.MonkeyPatch, drop_id: str, code: str) -> None:
+        """S3 servers differ in what they call a version that is not there."""
+        _lend(monkeypatch, CREDENTIALS)
+        with _answering(404, code) as url, pytest.raises(NotFound):
+            S3DropStore(Store(endpoint_url=url)).fetch_envelope(drop_id, "gone")
+
     def test_too_large(self, world: World, drop_id: str) -> None:
         """Whatever way it came in, more than an envelope's limit is refused."""
         world.arrive(drop_id, bytes(policy.ENVELOPE_MAX_BYTES + 1))
@@ -400,6 +415,17 @@ class TestSweep:
         with pytest.raises(BadInput):
             world.drops.sweep(name)
         assert world.drops.has_upload(drop_id)
+
+    def test_claims_nothing_that_the_store_refused(self, moto: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A version under legal hold stays: the sweep fails, although S3 answers the batch with 200."""
+        _lend(monkeypatch, CREDENTIALS)
+        s3 = boto3.session.Session().client("s3", endpoint_url=moto, region_name="us-east-1")
+        s3.create_bucket(Bucket="held", ObjectLockEnabledForBucket=True)
+        drop_id = make_id("drop", os.urandom(16))
+        s3.put_object(Bucket="held", Key=_key(drop_id), Body=ENVELOPE, ObjectLockLegalHoldStatus="ON")
+
+        with pytest.raises(ClientError, match="AccessDenied"):
+            S3DropStore(Store(endpoint_url=moto, drops_bucket="held")).sweep(drop_id)
 
     def test_of_more_than_one_batch(self, boto: S3World, drop_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """S3 deletes so many at a time; a flooded drop takes several requests."""
@@ -551,7 +577,7 @@ class TestUnavailable:
         _lend(monkeypatch, seaweed.credentials)
         store = S3DropStore(wire.settings.model_copy(update={"drops_bucket": "no-such-bucket"}))
 
-        for call in (store.has_upload, store.sweep, store.fetch_envelope):
+        for call in (store.has_upload, store.sweep, store.fetch_envelope, lambda i: store.fetch_envelope(i, "a")):
             with pytest.raises(ClientError, match="NoSuchBucket"):
                 call(drop_id)
 

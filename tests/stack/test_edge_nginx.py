@@ -278,7 +278,7 @@ class Visitors:
 
     def _ask_once(self, connection: http.client.HTTPSConnection, keep: bool = False) -> None:
         connection.request("GET", "/")
-        leaf = sha256(connection.sock.getpeercert(binary_form=True)).hexdigest()
+        leaf = sha256(connection.sock.getpeercert(binary_form=True) or b"").hexdigest()
         answer = connection.getresponse()
         answer.read()
         assert answer.status == 200
@@ -394,7 +394,7 @@ class TestConfiguration:
             written = nginx.render(address, 80, 443, gateway)
         except ValueError:
             return
-        assert ip_address(address)
+        assert ip_address(address) is not None
         assert expected == written.count(";")
 
     def test_usual_https_port_is_not_in_the_redirect(self) -> None:

@@ -1,0 +1,290 @@
+"""
+Every refusal of a hand-over, each with its code and what the customer reads.
+
+The real steps and rules on real records and real cryptography; the outside systems are the strict fakes.
+`tests/stack/test_rejections.py` shows those on a whole stack that need one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tasks.attach_run import attach_run
+from tasks.clients.installation import Installation, lend
+from tasks.clients.settings import Settings
+from tasks.core.envelope import Binding, seal
+from tasks.core.errors import (
+    ApprovalDenied,
+    ApprovalPending,
+    BadBundle,
+    CannotOpen,
+    CertferryError,
+    DomainNotLive,
+    Forbidden,
+    KeyInTicket,
+    NotReady,
+    Rejected,
+    TicketRefused,
+)
+from tasks.core.hand_over import describe_refusal
+from tasks.core.live import challenge_name
+from tasks.core.model import Drop, Hostname, make_id
+from tasks.core.plan import digest_plan
+from tasks.file_ticket import file_ticket
+from tasks.ingest_secrets import ingest_secrets
+from tasks.issue_invitation import issue_invitation
+from tasks.issue_token import authenticate, issue_token
+from tasks.match_ticket import match_ticket
+from tasks.onboard import Onboarding, onboard
+from tasks.open_drop import open_drop
+from tasks.plan_provision import plan_provision
+from tasks.provision_edges import provision_edges
+from tasks.record_approval import record_approval
+from tasks.request_drop import request_drop
+from tasks.verify_domain import verify_domain
+from tests.desk import SETTINGS
+from tests.fakes.dns import FakeResolver
+from tests.fakes.edges import FakeEdge
+from tests.fakes.keys import FakeKeyProvider
+from tests.fakes.probes import FakeProbe
+from tests.fakes.store import FakeDropStore, FakeVault
+from tests.pki import CA, Issued, key_pem, make_key
+
+SHOP = Hostname("shop.example.test")
+ADDRESS = "192.0.2.1"
+NOW = datetime.now(UTC)
+
+
+@dataclass
+class Office:
+    """An installation with two customers, `acme` and `rival`; the domain of `acme` is live."""
+
+    here: Installation
+    store: FakeDropStore = field(default_factory=FakeDropStore)
+    resolver: FakeResolver = field(default_factory=FakeResolver)
+    edges: tuple[FakeEdge, ...] = (FakeEdge("a"), FakeEdge("b"))
+
+    def __post_init__(self) -> None:
+        self.edges = (FakeEdge("a"), FakeEdge("b"))
+        self.probe = FakeProbe(self.edges)
+        self.here.__dict__.update(
+            drop_store=self.store,
+            vault=FakeVault(),
+            keys=FakeKeyProvider(),
+            resolver=self.resolver,
+            probe=self.probe,
+            edges=self.edges,
+        )
+        self.here.database.migrate()
+        for account, app, hostname in (("acme", "shop", SHOP), ("rival", "other", "rival.example.test")):
+            apps = [{"name": app, "hostnames": [hostname]}]
+            wish = {"account": account, "contact": f"ops@{account}.test", "apps": apps}
+            (site,) = onboard(Onboarding.model_validate(wish), NOW)
+            self.resolver.texts[challenge_name(site.hostname)] = (f"certferry-challenge={site.challenge}",)
+            self.resolver.addresses[site.hostname] = (ADDRESS,)
+            self.probe.live[site.hostname, ADDRESS] = 200
+
+    def open(self, name: str = "edge", requested_by: str = "account:acme") -> Drop:
+        """Open a drop for `SHOP`."""
+        drop = request_drop(make_id("drop", os.urandom(16)), name, "acme", "shop", SHOP, requested_by, NOW)
+        open_drop.fn(drop.id)
+        return self.here.drops.fetch(drop.id)
+
+    def seal(self, drop: Drop, files: dict[str, bytes]) -> bytes:
+        """Seal *files* for *drop*, as `certferry push` does."""
+        invitation = issue_invitation(drop.id, NOW)
+        binding = Binding(drop.id, drop.hostname, drop.account)
+        return seal(files, invitation.secret, invitation.suite, invitation.public_key, binding)
+
+    def ingest(self, drop: Drop, envelope: bytes) -> str:
+        self.store.arrive(drop.id, envelope)
+        return ingest_secrets.fn(drop.id)
+
+    def file(self, drop: Drop, sender: str = "ops@acme.test", body: str = "Please.") -> str:
+        ticket_id = make_id("ticket", os.urandom(16))
+        file_ticket(ticket_id, sender, f"HTTPS for {drop.id}", body, drop.id, NOW)
+        return ticket_id
+
+    def edges_are_untouched(self) -> bool:
+        return not any(edge.calls for edge in self.edges)
+
+
+@pytest.fixture(name="ca")
+def _ca(tmp_path: Path) -> CA:
+    root = CA("Example Root")
+    (tmp_path / "root.pem").write_bytes(root.pem)
+    return root.intermediate()
+
+
+@pytest.fixture(name="office")
+def _office(tmp_path: Path, ca: CA) -> Iterator[Office]:
+    trust = {"store": "private", "file": tmp_path / "root.pem"}
+    settings = Settings(**SETTINGS, trust=trust, database={"url": f"sqlite:///{tmp_path / 'records.db'}"})
+    settings = settings.model_copy(
+        update={"live_check": settings.live_check.model_copy(update={"allow_networks": [_network()]})}
+    )
+    with lend(Installation(settings)) as here:
+        yield Office(here)
+        here.database.dispose()
+
+
+def _network() -> object:
+    from ipaddress import ip_network
+
+    return ip_network("192.0.2.0/24")
+
+
+def _der(issued: Issued) -> bytes:
+    return issued.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+# name: (what the customer pushes, the code, words that the customer reads)
+BUNDLES: dict[str, tuple[Callable[[CA], dict[str, bytes]], str, str]] = {
+    "passphrase-protected key": (
+        lambda ca: (good := ca.issue([SHOP])).files(key=key_pem(good.key, passphrase=b"secret")),
+        "key-encrypted",
+        "passphrase",
+    ),
+    "DER key": (lambda ca: (good := ca.issue([SHOP])).files(key=_der(good)), "key-is-der", "openssl pkey -inform DER"),
+    "wrong key": (lambda ca: ca.issue([SHOP]).files(key=key_pem(make_key())), "key-mismatch", "ssl.key"),
+    "wrong hostname": (lambda ca: ca.issue(["www.example.test"]).files(), "name-mismatch", SHOP),
+    "expired": (lambda ca: ca.issue([SHOP], days=30, age_days=40).files(), "expired", "expired"),
+}
+
+
+class TestFiles:
+    @pytest.mark.parametrize(("make", "code", "words"), BUNDLES.values(), ids=BUNDLES)
+    def test_unfit_files_are_refused_with_the_way_out(
+        self, office: Office, ca: CA, make: Callable[[CA], dict[str, bytes]], code: str, words: str
+    ) -> None:
+        """What a browser would not take is refused before the vault sees it, in words a customer can act on."""
+        drop = office.open()
+
+        with pytest.raises(BadBundle) as refused:
+            office.ingest(drop, office.seal(drop, make(ca)))
+
+        assert refused.value.code == code
+        assert words in describe_refusal(refused.value)
+        assert office.here.certificates.find_by_drop(drop.id) is None
+        assert office.here.vault.calls == []  # type: ignore[attr-defined]
+
+
+class TestEnvelope:
+    def test_unsealed_garbage(self, office: Office, ca: CA) -> None:
+        """A plain PEM, or noise, in the drop does not open, and nothing of it is repeated."""
+        for body in (ca.issue([SHOP]).edge_pem, os.urandom(4000)):
+            drop = office.open(f"edge-{len(body)}")
+
+            with pytest.raises(CannotOpen) as refused:
+                office.ingest(drop, body)
+
+            assert_same_answer(refused.value, drop)
+
+    def test_moved_from_another_drop(self, office: Office, ca: CA) -> None:
+        """A sound envelope in another drop of the same customer does not open, and the answer is the same."""
+        one, other = office.open("one"), office.open("other")
+
+        with pytest.raises(CannotOpen) as refused:
+            office.ingest(other, office.seal(one, ca.issue([SHOP]).files()))
+
+        assert_same_answer(refused.value, other)
+
+    def test_sealed_by_somebody_without_the_drop_secret(self, office: Office, ca: CA) -> None:
+        """Whoever knows the public key but not the secret is not the invited sender."""
+        drop = office.open()
+        invitation = issue_invitation(drop.id, NOW)
+        binding = Binding(drop.id, drop.hostname, drop.account)
+        files = ca.issue([SHOP]).files()
+
+        with pytest.raises(CannotOpen) as refused:
+            office.ingest(drop, seal(files, os.urandom(32), invitation.suite, invitation.public_key, binding))
+
+        assert_same_answer(refused.value, drop)
+
+
+class TestTicket:
+    @pytest.mark.parametrize("sender", ["ops@rival.test", "ops+x@acme.test", "ops@acme.test.evil.test", "0ps@acme.test"])
+    def test_foreign_sender(self, office: Office, ca: CA, sender: str) -> None:
+        """Only the address on the account counts, to the letter; the stranger is not told which that is."""
+        drop = office.open()
+        office.ingest(drop, office.seal(drop, ca.issue([SHOP]).files()))
+        ticket = office.file(drop, sender=sender)
+
+        with pytest.raises(TicketRefused) as refused:
+            match_ticket.fn(drop.id, ticket, "test")
+
+        assert refused.value.code == "foreign-sender"
+        assert "address on the account" in describe_refusal(refused.value)
+        assert "ops@acme.test" not in str(refused.value)
+        assert office.here.decisions.find_match(drop.id) is None
+
+    def test_key_in_it(self, office: Office, ca: CA) -> None:
+        """The key is not stored, counts as compromised from then on, and the hand-over of its certificate is refused."""
+        issued = ca.issue([SHOP])
+        drop = office.open()
+        office.ingest(drop, office.seal(drop, issued.files()))
+
+        with pytest.raises(KeyInTicket):
+            office.file(drop, body=f"Here you are:\n{issued.key_pem.decode()}")
+        (ticket,) = office.here.tickets.list_waiting()
+        with pytest.raises(KeyInTicket) as refused:
+            match_ticket.fn(drop.id, ticket.id, "test")
+
+        certificate = office.here.certificates.find_by_drop(drop.id)
+        assert certificate is not None
+        assert office.here.certificates.is_compromised(certificate.spki_sha256)
+        assert (refused.value.code, ticket.state) == ("key-in-ticket", "refused")
+        assert "counts as compromised" in describe_refusal(refused.value)
+        assert issued.key_pem.splitlines()[1].decode() not in repr(ticket)
+
+
+class TestToken:
+    def test_foreign_one_gives_its_own_account(self, office: Office) -> None:
+        """A token opens its own account and nothing else: another account's drop is not found."""
+        drop = office.open()
+        _, token = issue_token("rival", NOW)
+
+        account = authenticate(token)
+
+        assert account.name == "rival"
+        with pytest.raises(CertferryError) as refused:
+            office.here.drops.fetch(drop.id, account.name)
+        assert refused.value.code == "not-found"
+
+    def test_made_up_one(self, office: Office) -> None:
+        """A token that was never given out is refused, and is not in the message."""
+        with pytest.raises(Forbidden) as refused:
+            authenticate("cf_" + "x" * 43)
+
+        assert "xxxx" not in str(refused.value)
+
+
+class TestApproval:
+    @pytest.fixture(name="drop")
+    def _drop(self, office: Office, ca: CA) -> Drop:
+        """A drop that operator olga asked for, at the approval gate."""
+        drop = office.open(requested_by="operator:olga")
+        attach_run.fn(drop.id, "run-1")
+        verify_domain.fn(drop.id, wait=False)
+        office.ingest(drop, self._sealed)
+        match_ticket.fn(drop.id, office.file(drop), "test")
+        return drop
+
+    @pytest.mark.parametrize("name", ["olga", "Olga", " OLGA "])
+    def test_own_wish(self, office: Office, drop: Drop, name: str) -> None:
+        """Who asked for it may not decide on it, however the name is written."""
+        digest = digest_plan(plan_provision.fn(drop.id))
+
+        with pytest.raises(Forbidden) as refused:
+            record_approval.fn(drop.id, digest, "approve", name, "")
+
+        assert refused.value.code == "self-approval"
+        assert "colleague" in str(refused.value)
+        assert office.here.decisions.find(drop.id, digest) is None
