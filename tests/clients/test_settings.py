@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -93,3 +94,32 @@ class TestLoadSettings:
 
         with pytest.raises(BadInput, match="YAML"):
             load_settings(file)
+
+
+class TestExample:
+    EXAMPLE = Path(__file__).parents[2] / "deployments" / "example.yaml"
+
+    def test_loads(self) -> None:
+        """The file that operators copy is a valid one."""
+        assert [edge.name for edge in load_settings(self.EXAMPLE).edges] == ["edge-a", "edge-b"]
+
+    def test_shows_every_setting(self) -> None:
+        """A setting that is not in the example is a setting nobody finds."""
+        shown = yaml.safe_load(self.EXAMPLE.read_text())
+
+        known = load_settings(self.EXAMPLE).model_dump(mode="json")
+        assert {s: keys_of(v) for s, v in known.items()} == {s: keys_of(v) for s, v in shown.items()}
+
+    def test_shows_the_defaults(self, file: Path) -> None:
+        """What is left out of a file is what the example says."""
+        example, minimal = load_settings(self.EXAMPLE), load_settings(file)
+
+        for section in ("store", "drops", "front_desk"):
+            assert getattr(example, section) == getattr(minimal, section)
+        assert example.keys.model_dump(exclude={"file"}) == minimal.keys.model_dump(exclude={"file"})
+
+
+def keys_of(section: Any) -> list[str]:
+    """Give the sorted keys of a mapping, or of the mappings in a list."""
+    mappings = section if isinstance(section, list) else [section]
+    return sorted({key for mapping in mappings for key in mapping})
