@@ -7,7 +7,7 @@ from datetime import datetime
 from tasks.clients.installation import current
 from tasks.core import policy
 from tasks.core.errors import BadInput, KeyInTicket
-from tasks.core.matching import DESK
+from tasks.core.matching import DESK, find_named_drop
 from tasks.core.model import Ticket, parse_id
 from tasks.core.ticket_text import KeyMaterial, find_drop_id, find_key_material, redact
 
@@ -56,7 +56,7 @@ def file_ticket(ticket_id: str, sender: str, subject: str, body: str, drop_id: s
     )
     here.audit.append_once(sender.lower(), "ticket.filed", ticket.id, {"drop": ticket.drop_id}, now)
     if found:
-        _refuse(ticket.id, found, now)
+        _refuse(ticket, sender.lower(), found, now)
     return ticket
 
 
@@ -77,9 +77,10 @@ def add_message(ticket_id: str, sender: str, body: str, message_id: str, now: da
     _check_length("-", body)
     found = find_key_material(body)
     here.tickets.say(ticket_id, sender.lower(), redact(body) if found else body, message_id, now)
+    ticket = here.tickets.fetch(ticket_id)
     if found:
-        _refuse(ticket_id, found, now)
-    return here.tickets.fetch(ticket_id)
+        _refuse(ticket, sender.lower(), found, now)
+    return ticket
 
 
 def _check_length(subject: str, body: str) -> None:
@@ -92,16 +93,31 @@ def _check_length(subject: str, body: str) -> None:
         )
 
 
-def _refuse(ticket_id: str, found: KeyMaterial, now: datetime) -> None:
+def _refuse(ticket: Ticket, sender: str, found: KeyMaterial, now: datetime) -> None:
     """Put the key on record as compromised, tell the customer on the ticket, and raise."""
     here = current()
-    if found.spki_sha256:
-        here.certificates.mark_compromised(found.spki_sha256, f"seen in ticket {ticket_id}", now)
-    here.tickets.say(ticket_id, DESK, _SHRED_IT, f"key-in-ticket-{ticket_id}", now)
-    here.audit.append_once(DESK, "ticket.refused", ticket_id, {"spki_sha256": found.spki_sha256}, now)
+    for spki_sha256 in {found.spki_sha256, _find_key_of(ticket, sender)} - {None}:
+        here.certificates.mark_compromised(str(spki_sha256), f"seen in ticket {ticket.id}", now)
+    here.tickets.say(ticket.id, DESK, _SHRED_IT, f"key-in-ticket-{ticket.id}", now)
+    here.audit.append_once(DESK, "ticket.refused", ticket.id, {"spki_sha256": found.spki_sha256}, now)
     raise KeyInTicket(
-        f"ticket {ticket_id}",
+        f"ticket {ticket.id}",
         got="it held private key material, which was not stored",
         wanted="a ticket without any key material",
         do="The key counts as compromised: make a new one, have the certificate issued again, revoke the old one.",
     )
+
+
+def _find_key_of(ticket: Ticket, sender: str) -> str | None:
+    """
+    Give the public key of the certificate that the ticket asks for, or None.
+
+    An encrypted key cannot be told from any other, so the one spoken of counts as given away; but only to the word of
+    the account itself, or a stranger could stop a hand-over by quoting it.
+    """
+    here = current()
+    drop_id = find_named_drop(ticket)
+    certificate = here.certificates.find_by_drop(drop_id) if drop_id else None
+    if certificate is None or here.accounts.fetch_account(certificate.account).contact != sender:
+        return None
+    return certificate.spki_sha256

@@ -13,7 +13,7 @@ from tasks.clients.store import StoredObject
 from tasks.core.certificate import CheckedBundle, check_bundle, load_roots
 from tasks.core.envelope import Binding, open_envelope
 from tasks.core.errors import Drifted, Rejected, StoreUnavailable
-from tasks.core.hand_over import check_live, seed_context, vault_context
+from tasks.core.hand_over import check_key_clean, check_live, seed_context, vault_context
 from tasks.core.model import Certificate, Drop, DropState, make_id
 from tasks.core.sealed import seal_bundle
 from tasks.retries import step
@@ -154,14 +154,7 @@ def _report(here: Installation, drop_id: str, certificate: Certificate, now: dat
 
 def _check_key_is_free(here: Installation, drop: Drop, spki_sha256: str) -> None:
     """Raise if the key is known to be compromised, or serves another account."""
-    if here.certificates.is_compromised(spki_sha256):
-        raise Rejected(
-            drop.hostname,
-            got=f"the key (public key SHA-256 {spki_sha256}) is on record as compromised",
-            wanted="a key that nobody else has seen",
-            do="Make a new key, have the certificate issued again for it, and open a new hand-over.",
-            code="key-compromised",
-        )
+    check_key_clean(drop.hostname, spki_sha256, here.certificates.is_compromised(spki_sha256))
     if here.certificates.find_accounts_of_key(spki_sha256) - {drop.account}:
         raise Rejected(
             drop.hostname,

@@ -27,7 +27,7 @@ def match_ticket(drop_id: str, ticket_id: str, by: str) -> str:
 
     A stranger's ticket stops nothing, unless it gives away this very certificate's key.
 
-    Repeat: The first match stays and is given.
+    Repeat: The first match stays and is given; another ticket is judged all the same, for it may give the key away.
 
     Undo: None: the request was made, and is answered when the hand-over ends.
 
@@ -46,12 +46,14 @@ def match_ticket(drop_id: str, ticket_id: str, by: str) -> str:
     here = current()
     now = here.now()
     matched = here.decisions.find_match(drop_id)
-    if matched:
+    if matched == ticket_id:
         return matched
     drop, ticket = here.drops.fetch(drop_id), here.tickets.fetch(ticket_id)
     check_names_drop(ticket, drop)
     _check_key_and_sender(here, drop, ticket, now)
     check_live(drop)
+    if matched:
+        return matched
     matched = here.decisions.match(drop_id, ticket_id, by, now)
     here.audit.append_once(by, "ticket.matched", drop_id, {"ticket": matched}, now)
     here.tickets.say(

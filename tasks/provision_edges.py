@@ -13,8 +13,8 @@ from tasks.clients.plans import fetch_plan
 from tasks.clients.settings import Edge as EdgeSettings
 from tasks.core.approval import check_approved
 from tasks.core.certificate import check_bundle, load_roots
-from tasks.core.errors import ApprovalPending, Drifted, EdgeUnavailable, ProofFailed
-from tasks.core.hand_over import check_live, vault_context
+from tasks.core.errors import ApprovalPending, CertferryError, Drifted, EdgeUnavailable, ProofFailed
+from tasks.core.hand_over import check_key_clean, check_live, vault_context
 from tasks.core.model import Certificate, Drop, Handshake
 from tasks.core.sealed import open_bundle
 from tasks.retries import step
@@ -40,6 +40,8 @@ def provision_edges(drop_id: str, plan_sha256: str) -> None:
 
         BadBundle: The certificate has become unfit since it came in, for example by age.
 
+        Rejected: Code ``key-compromised``: its key was seen in a ticket since it came in.
+
         Drifted: The bundle is not the one that was approved, or an edge does not take it.
 
         ProofFailed: An edge showed something else than what was put on it.
@@ -56,8 +58,10 @@ def provision_edges(drop_id: str, plan_sha256: str) -> None:
     certificate = _certificate_of(here, drop)
     if all(_is_proven(here, edge, certificate) for edge in here.edges):
         return
-    _stage(here, drop, certificate, now)
+    _check_key(here, certificate)
     try:
+        _intend(here, certificate)
+        _stage(here, drop, certificate, now)
         for edge, settings in _pair(here):
             _point(here, edge, settings, certificate, now)
     except Exception:
@@ -113,6 +117,11 @@ def _certificate_of(here: Installation, drop: Drop) -> Certificate:
     return here.certificates.fetch(fetch_plan(here, drop)[0].certificate_id)
 
 
+def _check_key(here: Installation, certificate: Certificate) -> None:
+    compromised = here.certificates.is_compromised(certificate.spki_sha256)
+    check_key_clean(certificate.hostname, certificate.spki_sha256, compromised)
+
+
 def _pair(here: Installation) -> Iterator[tuple[Edge, EdgeSettings]]:
     return zip(here.edges, here.settings.edges, strict=True)
 
@@ -130,6 +139,12 @@ def _is_proven(here: Installation, edge: Edge, certificate: Certificate) -> bool
         and found.proven_at is not None
         and edge.get(certificate.hostname) == certificate.bundle_sha256
     )
+
+
+def _intend(here: Installation, certificate: Certificate) -> None:
+    """Record what both edges are meant to serve, and what they served, before the key is put on any."""
+    for edge in here.edges:
+        here.certificates.assign(edge.name, certificate, edge.get(certificate.hostname))
 
 
 def _stage(here: Installation, drop: Drop, certificate: Certificate, now: datetime) -> None:
@@ -162,8 +177,7 @@ def _stage(here: Installation, drop: Drop, certificate: Certificate, now: dateti
 
 
 def _point(here: Installation, edge: Edge, settings: EdgeSettings, certificate: Certificate, now: datetime) -> None:
-    """Record what the edge is meant to serve, make it so, and see it from outside."""
-    here.certificates.assign(edge.name, certificate, edge.get(certificate.hostname))
+    """Let the edge serve the certificate, and see it from outside."""
     edge.commit(certificate.hostname, certificate.bundle_sha256)
     shown = here.probe.handshake(settings, certificate.hostname, here.settings.trust, now)
     _check_shown(shown, certificate)
@@ -181,23 +195,24 @@ def _check_shown(shown: Handshake, certificate: Certificate) -> None:
         )
 
 
-def _put_back(here: Installation, certificate: Certificate) -> list[EdgeUnavailable]:
-    """Put every edge back that is assigned this certificate, and give the failures: one must not keep the other."""
-    failures = []
+def _put_back(here: Installation, certificate: Certificate) -> list[CertferryError]:
+    """Put both edges back, and give the failures: what is wrong with one must not keep the other."""
+    failures: list[CertferryError] = []
     for edge in here.edges:
-        assignment = here.certificates.find_assignment(edge.name, certificate.hostname)
-        if assignment is None or assignment.certificate_id != certificate.id:
-            continue
-        previous = assignment.previous_bundle_sha256
         try:
-            if previous is None:
-                edge.remove(certificate.hostname)
-            else:
-                edge.restore(certificate.hostname, previous)
-        except EdgeUnavailable as failure:
+            _put_one_back(here, edge, certificate)
+        except CertferryError as failure:
             failures.append(failure)
-        else:
-            here.certificates.unassign(edge.name, certificate.hostname, certificate.id)
     if failures:
         note(f"not put back yet: {'; '.join(str(failure) for failure in failures)}")
     return failures
+
+
+def _put_one_back(here: Installation, edge: Edge, certificate: Certificate) -> None:
+    """Let the edge serve what it did before it was assigned this certificate, and leave no copy of the key on it."""
+    assignment = here.certificates.find_assignment(edge.name, certificate.hostname)
+    if assignment is None or assignment.certificate_id != certificate.id:
+        return
+    edge.restore(certificate.hostname, assignment.previous_bundle_sha256)
+    edge.discard(certificate.bundle_sha256)
+    here.certificates.unassign(edge.name, certificate.hostname, certificate.id)

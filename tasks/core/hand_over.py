@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tasks.core.errors import BadBundle, CertferryError, HandOverClosed
+from tasks.core.errors import BadBundle, CertferryError, HandOverClosed, Rejected
 from tasks.core.live import describe_challenge
-from tasks.core.model import Certificate, Drop, DropState, Outcome, Site
+from tasks.core.model import Certificate, Drop, DropState, Hostname, Outcome, Site
 
 
 class Stage(StrEnum):
@@ -198,6 +198,23 @@ def check_live(drop: Drop) -> None:
             got=f"the hand-over has ended ({drop.outcome})",
             wanted="a hand-over that is under way",
             do="Create another drop to hand over another certificate.",
+        )
+
+
+def check_key_clean(hostname: Hostname, spki_sha256: str, compromised: bool) -> None:
+    """
+    Raise if the key is on record as compromised.
+
+    Raises:
+        Rejected: Code ``key-compromised``.
+    """
+    if compromised:
+        raise Rejected(
+            hostname,
+            got=f"the key (public key SHA-256 {spki_sha256}) is on record as compromised",
+            wanted="a key that nobody else has seen",
+            do="Make a new key, have the certificate issued again for it, and open a new hand-over.",
+            code="key-compromised",
         )
 
 

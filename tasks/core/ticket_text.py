@@ -1,8 +1,9 @@
 """
 Find private keys in the text of a ticket, and take them out.
 
-Two signs count: an armour line (``BEGIN ... PRIVATE KEY``) with a body behind it, and the first bytes that every
-private key in DER has, in base64 or hex, with or without armour. Both are looked for in the text squeezed of
+Two signs count: an armour line (``BEGIN ... PRIVATE KEY``) with a body behind it, also where all of it is in base64
+once more (``base64 ssl.key``, a Kubernetes secret), and the first bytes that every private key in DER has, in base64
+or hex, with or without armour. Both are looked for in the text squeezed of
 everything a mail program, a shell or a JSON encoder puts between the characters, so that quoting, line breaks,
 literal ``\\n`` and spaces hide nothing.
 
@@ -34,6 +35,7 @@ _NOISE: Final = re.compile(
 _ARMOUR: Final = re.compile(r"[-–—−]{1,5}BEGIN[A-Z0-9]{0,20}PRIVATEKEY(?:BLOCK)?[-–—−]{1,5}|PuTTY-User-Key-File")
 _ARMOUR_END: Final = re.compile(r"[-–—−]{1,5}END[A-Z0-9]{0,20}PRIVATEKEY(?:BLOCK)?[-–—−]{1,5}|Private-MAC:")
 _BODY: Final = re.compile(r"[A-Za-z0-9+/]{32}")
+_LONG_BASE64: Final = re.compile(r"[A-Za-z0-9+/]{120,}")  # the shortest armoured key takes 160
 _BASE64_WORD: Final = re.compile(r"[A-Za-z0-9+/=]{20,}")
 _WORD: Final = re.compile(r"\S+")
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/_]|-(?!----))*")  # stops at padding and at the dashes of an armour line
@@ -135,6 +137,23 @@ class _Squeezed:
 
 def _find_regions(text: str) -> list[_Region]:
     in_base64 = _Squeezed(text, _NOISE)
+    return [*_find_plain(text, in_base64), *_find_encoded(in_base64)]
+
+
+def _find_encoded(squeezed: _Squeezed) -> Iterator[_Region]:
+    """Find armoured keys that are in base64 as a whole; at which of four places a run begins to make sense is not known."""
+    for run in _LONG_BASE64.finditer(squeezed.text):
+        for shift in range(4):
+            decoded = _decode_base64(squeezed.text, run.start() + shift, len(run[0]) - shift)
+            if b"PRIVATE KEY" not in decoded:
+                continue
+            text = decoded.decode("latin-1")  # a character an octet, so places can be reckoned back
+            for inner in _find_plain(text, _Squeezed(text, _NOISE)):
+                start, end = run.start() + shift + inner.start * 4 // 3, run.start() + shift - (-inner.end * 4 // 3)
+                yield squeezed.region(start, min(end, run.end()), inner.spki_sha256)
+
+
+def _find_plain(text: str, in_base64: _Squeezed) -> list[_Region]:
     in_hex = _Squeezed(_NOISE.sub(lambda match: " " * len(match[0]), text), _HEX_NOISE)
     return [
         *_find_armour(in_base64, text),
