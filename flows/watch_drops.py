@@ -6,9 +6,12 @@ Requires: the records, the S3 store, the Prefect API, DNS. Runs on a schedule: e
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow
 
 from flows.endings import end
+from flows.rounds import attempt, report
 from tasks.cancel_hand_over import cancel_run
 from tasks.core.care import Care
 from tasks.core.errors import DomainNotLive
@@ -21,16 +24,18 @@ from tasks.verify_domain import verify_domain
 
 
 @flow(name="watch-drops", log_prints=False)
-def watch_drops() -> None:
+def watch_drops() -> Any:
     """
     Give every drop what it needs: a run, another try, an end, or a second sweep.
 
     A drop that is past its time ends *expired*, unless an edge is meant to serve its certificate.
     """
+    troubles = []
     for drop_id, care in survey_drops().items():
-        look_after(drop_id, care)
+        troubles += attempt(look_after, drop_id, care)
     for drop_id in list_unswept():
-        sweep_drop(drop_id)
+        troubles += attempt(sweep_drop, drop_id)
+    return report(troubles)
 
 
 def look_after(drop_id: str, care: Care) -> None:

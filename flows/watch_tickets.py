@@ -7,8 +7,11 @@ ticket in; a ticket that one pass missed, the next one finds.
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow
 
+from flows.rounds import attempt, report
 from tasks.core.errors import KeyInTicket, NotFound, Rejected
 from tasks.core.hand_over import describe_refusal
 from tasks.match_ticket import list_waiting, match_ticket
@@ -17,17 +20,19 @@ from tasks.resume_provision import list_matched, resume_provision
 
 
 @flow(name="watch-tickets", log_prints=False)
-def watch_tickets() -> None:
+def watch_tickets() -> Any:
     """
     Match waiting tickets with hand-overs, answer those that count for nothing, and let the runs go on.
 
     A ticket counts if it comes from the address on the account and quotes the drop. One with key material in it ends
     its hand-over: the run goes on, finds it, and says so.
     """
+    troubles = []
     for ticket_id, drop_id in list_waiting():
-        judge(ticket_id, drop_id)
+        troubles += attempt(judge, ticket_id, drop_id)
     for drop_id, ticket_id in list_matched():
-        resume_provision(drop_id, ticket_id)
+        troubles += attempt(resume_provision, drop_id, ticket_id)
+    return report(troubles)
 
 
 def judge(ticket_id: str, drop_id: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -18,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +70,12 @@ class SeaweedServer:
         pair = json.loads((self.directory / _IDENTITIES).read_text())["identities"][0]["credentials"][0]
         return {"AWS_ACCESS_KEY_ID": pair["accessKey"], "AWS_SECRET_ACCESS_KEY": pair["secretKey"]}
 
+    @property
+    def stray_sockets(self) -> list[Path]:
+        """The files outside `directory` that a killed server leaves behind. Harmless: the next start replaces them."""
+        grpc_ports = zip(("s3", "master", "volume", "filer"), self.ports[1::2], strict=True)
+        return [Path("/tmp", f"seaweedfs-{name}-grpc-{port}.sock") for name, port in grpc_ports]
+
     def prepare(self) -> None:
         """Make the directory, the S3 identity and the server's own keys, where they are missing."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,15 +115,25 @@ def running(server: SeaweedServer) -> Iterator[SeaweedServer]:
     finally:
         process.kill()
         process.wait()
+        for socket_file in server.stray_sockets:
+            socket_file.unlink(missing_ok=True)
 
 
 def free_ports(count: int) -> list[int]:
-    """Give *count* different TCP ports that were free on loopback a moment ago."""
+    """
+    Give *count* different TCP ports that were free on loopback a moment ago.
+
+    They are below 32,768, where Linux takes no ports for outgoing connections: one of those would
+    now and then have the port by the time that the server, three seconds later, wants it.
+    """
+    ports: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(ports) < count:
+            holder = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                holder.bind(("127.0.0.1", random.randrange(10_000, 32_768)))
+                ports.append(holder.getsockname()[1])
+    return ports
 
 
 _IDENTITIES: Final = "identities.json"

@@ -7,7 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -72,7 +72,8 @@ class DropStore(Protocol):
         """
         Give a presigned POST: this exact key, 1 to `ENVELOPE_MAX_BYTES` bytes, server-side encryption required.
 
-        Any number of uploads is possible until *until*; so a sweep after that moment is the one that counts.
+        Any number of uploads is possible until *until*, and none after it; so a sweep after that moment is the
+        one that counts.
 
         Raises:
             StoreUnavailable: S3 did not answer.
@@ -126,12 +127,15 @@ class S3DropStore:
         self._sse = store.sse
 
     def create_upload(self, drop_id: str, until: datetime, now: datetime) -> Upload:
-        post = self._bucket.sign_post(
-            _envelope_key(drop_id),
-            fields={"x-amz-server-side-encryption": self._sse},
-            size=(1, policy.ENVELOPE_MAX_BYTES),
-            seconds=int((until - now).total_seconds()),
-        )
+        upload = self._sign(drop_id, until - now)
+        if (late := upload.until - until) > timedelta(0):
+            # botocore counts from its own clock, and *now* was read a while ago. A second is for the rounding.
+            upload = self._sign(drop_id, until - now - late - timedelta(seconds=1))
+        return upload
+
+    def _sign(self, drop_id: str, lifetime: timedelta) -> Upload:
+        encryption = {"x-amz-server-side-encryption": self._sse}
+        post = self._bucket.sign_post(_envelope_key(drop_id), encryption, (1, policy.ENVELOPE_MAX_BYTES), lifetime)
         return Upload(post["url"], post["fields"], _expiration(post["fields"]["policy"]))
 
     def fetch_envelope(self, drop_id: str, version_id: str | None = None) -> StoredObject:
@@ -197,14 +201,14 @@ class _Bucket:
         versioning: VersioningConfigurationTypeDef = {"Status": "Enabled"}
         self._ask(lambda: self._client.put_bucket_versioning(Bucket=self._name, VersioningConfiguration=versioning))
 
-    def sign_post(self, key: str, fields: dict[str, str], size: tuple[int, int], seconds: int) -> dict[str, Any]:
+    def sign_post(self, key: str, fields: dict[str, str], size: tuple[int, int], lifetime: timedelta) -> dict[str, Any]:
         conditions: list[Any] = [{name: value} for name, value in fields.items()]
         return self._client.generate_presigned_post(
             self._name,
             key,
             Fields=dict(fields),
             Conditions=[*conditions, ["content-length-range", *size]],
-            ExpiresIn=seconds,
+            ExpiresIn=int(lifetime.total_seconds()),
         )
 
     def versions_of(self, key: str) -> tuple[str, ...]:
@@ -221,9 +225,8 @@ class _Bucket:
 
         def get() -> bytes:
             answer = self._client.get_object(Bucket=self._name, Key=key, VersionId=version)
-            with closing(
-                answer["Body"]
-            ) as body:  # not `with body`: that gives the raw stream, whose length nobody checks
+            # Not `with answer["Body"]`: that gives the raw stream, whose length nobody checks.
+            with closing(answer["Body"]) as body:
                 if answer["ContentLength"] > limit:
                     raise too_large(key, answer["ContentLength"], limit)
                 return body.read()

@@ -141,7 +141,7 @@ def _find_regions(text: str) -> list[_Region]:
 
 
 def _find_encoded(squeezed: _Squeezed) -> Iterator[_Region]:
-    """Find armoured keys that are in base64 as a whole; at which of four places a run begins to make sense is not known."""
+    """Find armoured keys in base64 as a whole; in which of four places a run begins to make sense is not known."""
     for run in _LONG_BASE64.finditer(squeezed.text):
         for shift in range(4):
             decoded = _decode_base64(squeezed.text, run.start() + shift, len(run[0]) - shift)

@@ -184,14 +184,22 @@ class TestUpload:
         assert world.upload(world.invite(drop_id), body).is_success
         assert world.drops.fetch_envelope(drop_id).body == body
 
-    def test_ends_no_later_than_asked(self, world: World, drop_id: str) -> None:
-        """The end that is told is the one that S3 will enforce, and never after the one asked for."""
-        now = datetime.now(UTC)
+    @pytest.mark.parametrize("late", [0, 0.9, 40])
+    def test_ends_no_later_than_asked(self, world: World, drop_id: str, late: float) -> None:
+        """The second sweep relies on it: also where the caller read the clock a while ago."""
+        now = datetime.now(UTC) - timedelta(seconds=late)
         until = now + timedelta(minutes=15)
 
         told = world.drops.create_upload(drop_id, until, now).until
 
-        assert until - timedelta(seconds=2) < told <= until + timedelta(seconds=1)
+        assert until - timedelta(seconds=4) < told <= until
+
+    def test_tells_the_end_that_is_enforced(self, boto: S3World, drop_id: str) -> None:
+        """It is the one in the signed policy."""
+        upload = boto.invite(drop_id)
+
+        signed = json.loads(base64.b64decode(upload.fields["policy"]))["expiration"]
+        assert upload.until == datetime.fromisoformat(signed)
 
     def test_into_a_swept_drop_still_arrives(self, world: World, drop_id: str) -> None:
         """Nothing takes a capability back: that is why a second sweep follows its end."""

@@ -11,12 +11,12 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tasks.attach_run import attach_run
 from tasks.clients.installation import Installation, lend
 from tasks.clients.settings import Settings
 from tasks.core.envelope import Binding, seal
@@ -29,8 +29,6 @@ from tasks.core.errors import (
     DomainNotLive,
     Forbidden,
     KeyInTicket,
-    NotReady,
-    Rejected,
     TicketRefused,
 )
 from tasks.core.hand_over import describe_refusal
@@ -69,14 +67,14 @@ class Office:
     here: Installation
     store: FakeDropStore = field(default_factory=FakeDropStore)
     resolver: FakeResolver = field(default_factory=FakeResolver)
-    edges: tuple[FakeEdge, ...] = (FakeEdge("a"), FakeEdge("b"))
+    vault: FakeVault = field(default_factory=FakeVault)
+    edges: tuple[FakeEdge, FakeEdge] = field(default_factory=lambda: (FakeEdge("a"), FakeEdge("b")))
 
     def __post_init__(self) -> None:
-        self.edges = (FakeEdge("a"), FakeEdge("b"))
         self.probe = FakeProbe(self.edges)
         self.here.__dict__.update(
             drop_store=self.store,
-            vault=FakeVault(),
+            vault=self.vault,
             keys=FakeKeyProvider(),
             resolver=self.resolver,
             probe=self.probe,
@@ -112,9 +110,6 @@ class Office:
         file_ticket(ticket_id, sender, f"HTTPS for {drop.id}", body, drop.id, NOW)
         return ticket_id
 
-    def edges_are_untouched(self) -> bool:
-        return not any(edge.calls for edge in self.edges)
-
 
 @pytest.fixture(name="ca")
 def _ca(tmp_path: Path) -> CA:
@@ -125,20 +120,15 @@ def _ca(tmp_path: Path) -> CA:
 
 @pytest.fixture(name="office")
 def _office(tmp_path: Path, ca: CA) -> Iterator[Office]:
-    trust = {"store": "private", "file": tmp_path / "root.pem"}
-    settings = Settings(**SETTINGS, trust=trust, database={"url": f"sqlite:///{tmp_path / 'records.db'}"})
-    settings = settings.model_copy(
-        update={"live_check": settings.live_check.model_copy(update={"allow_networks": [_network()]})}
-    )
-    with lend(Installation(settings)) as here:
+    changed = {
+        "database": {"url": f"sqlite:///{tmp_path / 'records.db'}"},
+        "live_check": {"resolvers": ["127.0.0.1:53"], "allow_networks": ["192.0.2.0/24"]},
+        "operators": {"approvers": ["olga", "oscar"]},
+        "trust": {"store": "private", "file": tmp_path / "root.pem"},
+    }
+    with lend(Installation(Settings(**{**SETTINGS, **changed}))) as here:
         yield Office(here)
         here.database.dispose()
-
-
-def _network() -> object:
-    from ipaddress import ip_network
-
-    return ip_network("192.0.2.0/24")
 
 
 def _der(issued: Issued) -> bytes:
@@ -173,7 +163,7 @@ class TestFiles:
         assert refused.value.code == code
         assert words in describe_refusal(refused.value)
         assert office.here.certificates.find_by_drop(drop.id) is None
-        assert office.here.vault.calls == []  # type: ignore[attr-defined]
+        assert office.vault.calls == []
 
 
 class TestEnvelope:
@@ -181,6 +171,7 @@ class TestEnvelope:
         """A plain PEM, or noise, in the drop does not open, and nothing of it is repeated."""
         for body in (ca.issue([SHOP]).edge_pem, os.urandom(4000)):
             drop = office.open(f"edge-{len(body)}")
+            issue_invitation(drop.id, NOW)
 
             with pytest.raises(CannotOpen) as refused:
                 office.ingest(drop, body)
@@ -190,6 +181,7 @@ class TestEnvelope:
     def test_moved_from_another_drop(self, office: Office, ca: CA) -> None:
         """A sound envelope in another drop of the same customer does not open, and the answer is the same."""
         one, other = office.open("one"), office.open("other")
+        issue_invitation(other.id, NOW)
 
         with pytest.raises(CannotOpen) as refused:
             office.ingest(other, office.seal(one, ca.issue([SHOP]).files()))
@@ -210,7 +202,9 @@ class TestEnvelope:
 
 
 class TestTicket:
-    @pytest.mark.parametrize("sender", ["ops@rival.test", "ops+x@acme.test", "ops@acme.test.evil.test", "0ps@acme.test"])
+    @pytest.mark.parametrize(
+        "sender", ["ops@rival.test", "ops+x@acme.test", "ops@acme.test.evil.test", "op\u0455@acme.test"]
+    )
     def test_foreign_sender(self, office: Office, ca: CA, sender: str) -> None:
         """Only the address on the account counts, to the letter; the stranger is not told which that is."""
         drop = office.open()
@@ -226,7 +220,7 @@ class TestTicket:
         assert office.here.decisions.find_match(drop.id) is None
 
     def test_key_in_it(self, office: Office, ca: CA) -> None:
-        """The key is not stored, counts as compromised from then on, and the hand-over of its certificate is refused."""
+        """The key is not stored, counts as compromised from then on, and its certificate's hand-over is refused."""
         issued = ca.issue([SHOP])
         drop = office.open()
         office.ingest(drop, office.seal(drop, issued.files()))
@@ -271,9 +265,7 @@ class TestApproval:
     def _drop(self, office: Office, ca: CA) -> Drop:
         """A drop that operator olga asked for, at the approval gate."""
         drop = office.open(requested_by="operator:olga")
-        attach_run.fn(drop.id, "run-1")
-        verify_domain.fn(drop.id, wait=False)
-        office.ingest(drop, self._sealed)
+        office.ingest(drop, office.seal(drop, ca.issue([SHOP]).files()))
         match_ticket.fn(drop.id, office.file(drop), "test")
         return drop
 
@@ -288,3 +280,84 @@ class TestApproval:
         assert refused.value.code == "self-approval"
         assert "colleague" in str(refused.value)
         assert office.here.decisions.find(drop.id, digest) is None
+
+    def test_plan_changed_after_the_approval(self, office: Office, drop: Drop) -> None:
+        """An approval is for one plan: with another price it puts nothing on any edge, and is asked for again."""
+        approved = digest_plan(plan_provision.fn(drop.id))
+        record_approval.fn(drop.id, approved, "approve", "oscar", "")
+        billing = office.here.settings.billing.model_copy(update={"unit_price": Decimal("99")})
+        office.here.settings = office.here.settings.model_copy(update={"billing": billing})
+
+        with pytest.raises(ApprovalPending) as refused:
+            provision_edges.fn(drop.id, approved)
+
+        assert refused.value.code == "plan-changed"
+        assert digest_plan(plan_provision.fn(drop.id)) in str(refused.value)
+        assert [edge.calls for edge in office.edges] == [[], []]
+
+    def test_operator_says_no(self, office: Office, drop: Drop) -> None:
+        """A plan that was rejected puts nothing on any edge, and the customer reads the operator's reason."""
+        digest = digest_plan(plan_provision.fn(drop.id))
+        record_approval.fn(drop.id, digest, "reject", "oscar", "not before Monday")
+
+        with pytest.raises(ApprovalDenied) as refused:
+            provision_edges.fn(drop.id, digest)
+
+        assert "not before Monday" in describe_refusal(refused.value)
+        assert [edge.calls for edge in office.edges] == [[], []]
+
+
+class TestDomain:
+    """Not live yet is no refusal: it is polled, and the customer reads which record to add."""
+
+    def _look(self, office: Office) -> DomainNotLive:
+        drop = office.open()
+        with pytest.raises(DomainNotLive) as pending:
+            verify_domain.fn(drop.id, wait=False)
+        assert office.here.drops.fetch(drop.id).verified_at is None
+        return pending.value
+
+    def test_dead_domain(self, office: Office) -> None:
+        """A name without an address is not live; the message has the record to add."""
+        del office.resolver.addresses[SHOP]
+
+        pending = self._look(office)
+
+        assert pending.code == "no-address"
+        assert "shop.example.test. CNAME edge.platform.test." in pending.do
+
+    def test_domain_that_leads_elsewhere(self, office: Office) -> None:
+        """A name that leads to another server is not live, even if that server answers."""
+        office.resolver.addresses[SHOP] = ("192.0.2.9",)
+        office.probe.live[SHOP, "192.0.2.9"] = 200
+
+        pending = self._look(office)
+
+        assert pending.code == "leads-elsewhere"
+        assert "192.0.2.9" in pending.got
+
+    def test_domain_without_an_app_behind_it(self, office: Office) -> None:
+        """A gateway that says 502 is no live app."""
+        office.probe.live[SHOP, ADDRESS] = 502
+
+        assert self._look(office).code == "app-not-answering"
+
+    @pytest.mark.parametrize("found", [(), ("certferry-challenge=somebody-elses",), ("v=spf1 -all",)])
+    def test_missing_txt_record(self, office: Office, found: tuple[str, ...]) -> None:
+        """Without the challenge in a TXT record nothing else is even looked at; the message has the record to add."""
+        name = challenge_name(SHOP)
+        (wanted,) = office.resolver.texts[name]
+        office.resolver.texts[name] = found
+
+        pending = self._look(office)
+
+        assert pending.code == "challenge-missing"
+        assert f'_certferry-challenge.shop.example.test. TXT "{wanted}"' in pending.do
+        assert office.resolver.asked == [name]
+
+
+def assert_same_answer(refusal: CannotOpen, drop: Drop) -> None:
+    """Whatever is wrong with an envelope, the answer is the same to the letter but for the drop's id."""
+    assert str(refusal) == str(CannotOpen.for_drop(drop.id))
+    assert refusal.__cause__ is None
+    assert "certferry create" in describe_refusal(refusal)
