@@ -134,7 +134,7 @@ class S3DropStore:
         return upload
 
     def _sign(self, drop_id: str, lifetime: timedelta) -> Upload:
-        encryption = {"x-amz-server-side-encryption": self._sse}
+        encryption: dict[str, str] = {"x-amz-server-side-encryption": self._sse}
         post = self._bucket.sign_post(_envelope_key(drop_id), encryption, (1, policy.ENVELOPE_MAX_BYTES), lifetime)
         return Upload(post["url"], post["fields"], _expiration(post["fields"]["policy"]))
 

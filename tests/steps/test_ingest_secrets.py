@@ -1,0 +1,140 @@
+"""Step 2: what is taken out of a drop, once, and what is kept of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.core.errors import CannotUnwrap, Drifted, HandOverClosed, Rejected, StoreUnavailable, UploadPending
+from tasks.core.hand_over import vault_context
+from tasks.core.model import DropState, Outcome
+from tasks.core.sealed import open_bundle
+from tasks.ingest_secrets import certificate_id_of, ingest_secrets
+from tests.fakes.keys import FakeKeyProvider
+from tests.office import SHOP, Office
+
+
+class TestIngestSecrets:
+    def test_gives_an_id_and_keeps_the_files_sealed(self, office: Office) -> None:
+        """The files lie in the vault byte for byte as they were sent; records hold digests only."""
+        issued = office.ca.issue([SHOP])
+        drop = office.open()
+        version = office.upload(drop, issued.files())
+
+        certificate = office.here.certificates.fetch(ingest_secrets.fn(drop.id))
+
+        data_key = office.keys.unwrap(
+            office.here.certificates.fetch_data_key(certificate.id), vault_context(certificate.id, drop)
+        )
+        sealed = office.vault.get(certificate.vault_key, certificate.vault_version)
+        assert open_bundle(sealed, data_key, certificate.id, SHOP, "acme") == issued.files()
+        assert (certificate.leaf_sha256, certificate.hostname) == (issued.leaf_sha256, SHOP)
+        after = office.drop(drop.id)
+        assert (after.state, after.version_id) == (DropState.INGESTED, version)
+
+    def test_again_gives_the_same_certificate(self, office: Office) -> None:
+        """A second run opens nothing and writes nothing."""
+        certificate = office.ingest()
+        office.store.calls.clear()
+        office.vault.calls.clear()
+
+        assert ingest_secrets.fn(certificate.drop_id) == certificate.id
+        assert (office.store.calls, office.vault.calls) == ([], [])
+        assert office.actions(certificate.drop_id).count("secrets.ingested") == 1
+
+    def test_a_later_upload_changes_nothing(self, office: Office) -> None:
+        """The version that was there first is pinned before it is opened; what follows it is never read."""
+        drop = office.open()
+        first = office.upload(drop)
+        office.keys.fail.append(StoreUnavailable.because("keys", "told to fail"))
+        with pytest.raises(StoreUnavailable):
+            ingest_secrets.fn(drop.id)
+        office.store.arrive(drop.id, b"later")
+
+        ingest_secrets.fn(drop.id)
+
+        assert office.drop(drop.id).version_id == first
+
+    def test_two_uploads_before_the_first_look_are_refused(self, office: Office) -> None:
+        """Nobody can say which of two counts, so neither does."""
+        drop = office.open()
+        office.upload(drop)
+        office.store.arrive(drop.id, b"second")
+
+        with pytest.raises(Rejected) as refused:
+            ingest_secrets.fn(drop.id)
+        assert refused.value.code == "several-uploads"
+
+    def test_a_rewritten_version_stops_the_run(self, office: Office) -> None:
+        """A version id whose bytes have changed is nobody's mistake: a person must look."""
+        drop = office.open()
+        version = office.upload(drop)
+        office.here.drops.pin_upload(drop.id, version, "0" * 64)
+
+        with pytest.raises(Drifted) as drift:
+            ingest_secrets.fn(drop.id)
+        assert drift.value.code == "envelope-changed"
+
+    def test_nothing_there_is_not_ready(self, office: Office) -> None:
+        """A run that was started too early waits; it does not refuse."""
+        drop = office.open()
+        office.seal(drop, {})
+
+        with pytest.raises(UploadPending):
+            ingest_secrets.fn(drop.id)
+
+    def test_a_key_of_another_account_is_refused(self, office: Office) -> None:
+        """Two customers with one key means that one of them has the other's."""
+        theirs = office.ca.issue([SHOP])
+        certificate = office.ingest()
+        monkey = office.here.certificates
+        other = theirs.leaf.public_key()
+        del other, certificate
+        drop = office.open("second")
+        office.upload(drop, theirs.files())
+        monkey.find_accounts_of_key = lambda _spki: frozenset({"acme", "rival"})  # type: ignore[method-assign]
+
+        with pytest.raises(Rejected) as refused:
+            ingest_secrets.fn(drop.id)
+        assert refused.value.code == "key-of-another-account"
+        assert office.here.certificates.find_by_drop(drop.id) is None
+
+    def test_a_compromised_key_is_refused_for_ever(self, office: Office) -> None:
+        """A key that was seen in a ticket comes in no more, with whatever certificate."""
+        issued = office.ca.issue([SHOP])
+        first = office.open("first")
+        office.upload(first, issued.files())
+        spki = office.here.certificates.fetch(ingest_secrets.fn(first.id)).spki_sha256
+        office.here.certificates.mark_compromised(spki, "seen in a ticket", office.here.now())
+        drop = office.open("second")
+        office.upload(drop, issued.files())
+
+        with pytest.raises(Rejected) as refused:
+            ingest_secrets.fn(drop.id)
+        assert refused.value.code == "key-compromised"
+        assert office.here.certificates.find_by_drop(drop.id) is None
+
+    def test_a_hand_over_that_has_ended_is_not_opened(self, office: Office) -> None:
+        """Nothing is decrypted for a customer who has given it up."""
+        drop = office.open()
+        office.upload(drop)
+        office.here.drops.close(drop.id, Outcome.CANCELLED, None, None)
+
+        with pytest.raises(HandOverClosed):
+            ingest_secrets.fn(drop.id)
+        assert "unwrap" not in office.keys.calls
+
+    def test_a_wrong_key_file_refuses_no_customer(self, office: Office) -> None:
+        """An installation with the wrong wrapping key stops and looks; the customer's drop lives on."""
+        drop = office.open()
+        office.upload(drop)
+        office.here.__dict__["keys"] = FakeKeyProvider()
+
+        with pytest.raises(CannotUnwrap) as drift:
+            ingest_secrets.fn(drop.id)
+        assert isinstance(drift.value, Drifted)
+
+    def test_the_certificate_id_is_known_beforehand(self, office: Office) -> None:
+        """The id follows from the drop's, so a repeat writes under the same name in the vault."""
+        certificate = office.ingest()
+
+        assert certificate.id == certificate_id_of(certificate.drop_id)
