@@ -42,7 +42,10 @@ _SPACE = b"\0\t\n\v\f\r "
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/_-]{32,}")
 _LIST_RUN = re.compile(rb"(?:\d{1,3},){22,}\d{1,3}")
 _HEX_RUN = re.compile(rb"(?:[0-9A-Fa-f]{2}[:-]?){16,}")
-_ESCAPE = re.compile(rb"\\+(?:u00([0-9A-Fa-f]{2})|x([0-9A-Fa-f]{2})|([nrtbf])|([/\"'\\]))|%([0-9A-Fa-f]{2})|=\r?\n")
+_ESCAPE = re.compile(rb"\\(?:u00([0-9A-Fa-f]{2})|x([0-9A-Fa-f]{2})|([nrtbf])|([/\"'\\]))")
+_LOOSE = re.compile(rb"\\+(?:u00([0-9A-Fa-f]{2})|x([0-9A-Fa-f]{2})|([nrtbf])|([/\"'\\]))|%([0-9A-Fa-f]{2})|=\r?\n")
+_CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+_LATIN = re.compile(rb"[\xc2\xc3][\x80-\xbf]")
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -281,11 +284,18 @@ def _representations(blob: bytes) -> Iterator[tuple[str, bytes]]:
 def _views(data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
     """Give *data* as it is, then everything that it could be unwrapped to."""
     yield "bare", data
-    plain = _unescape(data)
-    if plain != data:
-        yield "unescaped", plain
-    squeezed = plain.translate(None, _SPACE)
-    if squeezed != plain:
+    loose = _unescape_loosely(data)
+    once = _unescape(data)
+    for through, view in (
+        ("unescaped", once),
+        ("unescaped twice", _unescape(once)),
+        ("unescaped loosely", loose),
+        ("UTF-8 undone", _LATIN.sub(_latin, data)),
+    ):
+        if view != data:
+            yield through, view
+    squeezed = loose.translate(None, _SPACE)
+    if squeezed != loose:
         yield "white space removed", squeezed
     if depth:
         for name, decoded in _decoded(squeezed):
@@ -294,18 +304,32 @@ def _views(data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _unescape(data: bytes) -> bytes:
-    r"""Undo JSON's and Python's escapes (however many backslashes), URL-encoding and soft line breaks."""
-    if not (b"\\" in data or b"%" in data or b"=\n" in data or b"=\r\n" in data):
-        return data
-    return _ESCAPE.sub(_unescaped, data)
+    """Undo JSON's and Python's escapes, to the letter."""
+    return _ESCAPE.sub(_unescaped, data) if b"\\" in data else data
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
+    unicode, byte, control, itself = match.groups()
+    return itself or _CONTROL.get(control) or bytes([int(unicode or byte, 16)])
+
+
+def _unescape_loosely(data: bytes) -> bytes:
+    r"""Undo escapes behind any number of backslashes, URL-encoding and soft line breaks: good for text, not for bytes."""
+    if not (b"\\" in data or b"%" in data or b"=\n" in data or b"=\r\n" in data):
+        return data
+    return _LOOSE.sub(_unescaped_loosely, data)
+
+
+def _unescaped_loosely(match: re.Match[bytes]) -> bytes:
     unicode, byte, control, itself, percent = match.groups()
     code = unicode or byte or percent
     if code:
         return bytes([int(code, 16)])
     return itself or (b"\n" if control else b"")
+
+
+def _latin(match: re.Match[bytes]) -> bytes:
+    return match[0].decode().encode("latin-1")
 
 
 def _decoded(squeezed: bytes) -> Iterator[tuple[str, bytes]]:

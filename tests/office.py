@@ -7,12 +7,14 @@ An installation to test steps and flows on: real records and real cryptography, 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.clients.installation import Installation
+import pytest
+
+from tasks.clients.installation import Installation, lend
 from tasks.clients.settings import Settings
 from tasks.core.envelope import Binding, seal
 from tasks.core.live import challenge_name
@@ -38,6 +40,7 @@ from tests.fakes.store import FakeDropStore, FakeVault
 from tests.pki import CA
 
 SHOP = Hostname("shop.example.test")
+RIVAL = Hostname("rival.example.test")
 CONTACT = "ops@acme.test"
 ADDRESS = "192.0.2.1"
 
@@ -79,7 +82,7 @@ class Office:
     def settle(self) -> None:
         """Record both customers, and make their domains live."""
         self.here.database.migrate()
-        for account, app, hostname in (("acme", "shop", SHOP), ("rival", "other", "rival.example.test")):
+        for account, app, hostname in (("acme", "shop", SHOP), ("rival", "other", RIVAL)):
             apps = [{"name": app, "hostnames": [hostname]}]
             wish = {"account": account, "contact": f"ops@{account}.test", "apps": apps}
             (site,) = onboard(Onboarding.model_validate(wish), self.here.now())
@@ -87,14 +90,15 @@ class Office:
             self.resolver.addresses[site.hostname] = (ADDRESS,)
             self.probe.live[site.hostname, ADDRESS] = 200
 
-    def request(self, name: str = "edge", requested_by: str = "account:acme") -> Drop:
-        """Ask for a drop for `SHOP`."""
+    def request(self, name: str = "edge", requested_by: str = "account:acme", account: str = "acme") -> Drop:
+        """Ask for a drop for `SHOP`, or for `RIVAL`."""
+        app, hostname = ("shop", SHOP) if account == "acme" else ("other", RIVAL)
         drop_id = make_id("drop", os.urandom(16))
-        return request_drop(drop_id, name, "acme", "shop", SHOP, requested_by, self.here.now())
+        return request_drop(drop_id, name, account, app, hostname, requested_by, self.here.now())
 
-    def open(self, name: str = "edge", requested_by: str = "account:acme") -> Drop:
-        """Open a drop for `SHOP`."""
-        drop = self.request(name, requested_by)
+    def open(self, name: str = "edge", requested_by: str = "account:acme", account: str = "acme") -> Drop:
+        """Open a drop for `SHOP`, or for `RIVAL`."""
+        drop = self.request(name, requested_by, account)
         open_drop.fn(drop.id)
         return self.drop(drop.id)
 
@@ -167,3 +171,18 @@ def make_office(directory: Path, authority: CA) -> Office:
         "trust": {"store": "private", "file": directory / "root.pem"},
     }
     return Office(Clocked(Settings(**{**SETTINGS, **changed})), authority)
+
+
+@pytest.fixture(name="authority", scope="session")
+def _authority() -> CA:
+    """An intermediate below the root that the office trusts."""
+    return CA("Office Root").intermediate()
+
+
+@pytest.fixture(name="office")
+def _office(tmp_path: Path, authority: CA) -> Iterator[Office]:
+    office = make_office(tmp_path, authority)
+    with lend(office.here):
+        office.settle()
+        yield office
+        office.here.database.dispose()

@@ -103,6 +103,7 @@ REPRESENTATIONS: dict[str, Callable[[str], bytes]] = {
     "drop secret, Base64": lambda _: base64.b64encode(DROP_SECRET),
     "drop secret, Base64, URL-safe": lambda _: base64.urlsafe_b64encode(DROP_SECRET),
     "drop secret, hex": lambda _: DROP_SECRET.hex().encode(),
+    "drop secret, as text": lambda _: DROP_SECRET.decode("latin-1").encode(),
     "seed": lambda _: SEED,
     "seed, Base64": lambda _: base64.b64encode(SEED),
     "seed, hex": lambda _: SEED.hex().encode(),

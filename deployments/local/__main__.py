@@ -137,8 +137,8 @@ def _interrupt(number: int, frame: object) -> NoReturn:
 
 def main() -> int:
     os.umask(0o077)
-    signal.signal(signal.SIGTERM, _interrupt)  # ends like Ctrl-C: nothing is left running
-    signal.signal(signal.SIGHUP, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background job ignores SIGINT otherwise
+        signal.signal(number, _interrupt)
     console = Console(width=None if sys.stdout.isatty() else 120)
     arguments = _parser().parse_args()
     run: Callable[[argparse.Namespace, Console], int] = arguments.run

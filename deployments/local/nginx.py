@@ -108,6 +108,7 @@ http {{
         # The port a visitor knows, whatever this listens on.
         set $certferry_port 443;
         location / {{
+            error_log log/error.log crit;  # below that, nginx logs visitors' requests with their queries
             proxy_pass http://gateway;
         }}
     }}
@@ -116,6 +117,7 @@ http {{
         listen {address}:{http_port} default_server;
         set $certferry_port 80;
         location / {{
+            error_log log/error.log crit;
             if ($certferry_force_https) {{
                 return 308 https://$host{redirect_port}$request_uri;
             }}
@@ -163,6 +165,8 @@ def render(address: str, http_port: int, https_port: int, gateway: str) -> str:
         ValueError: A value does not fit into a configuration file.
     """
     ip = ip_address(address)
+    if "%" in address:  # a zone may be any text
+        raise ValueError(f"address {address!r}: wanted one without a zone")
     if not re.fullmatch(r"[A-Za-z0-9.-]+:[0-9]{1,5}", gateway):
         raise ValueError(f"gateway {gateway!r}: wanted HOST:PORT")
     return CONFIGURATION.format(

@@ -47,11 +47,11 @@ class PrefectServer:
         """
         Make the process work pool, or bring it up to date.
 
-        Runs start in *repository*, so that module entrypoints import, as `prefect.engine` straight away: without a
-        command Prefect puts a second process in front of each run, which doubles its start-up time and memory.
+        Runs start in *repository*, so that module entrypoints import. With a command of ours a run is one process:
+        without, Prefect puts a second one in front of each, which doubles its start-up time and memory.
         """
         configuration = {
-            "command": shlex.join([sys.executable, "-m", "prefect.engine"]),
+            "command": shlex.join([sys.executable, "-m", "deployments.local.flow_process"]),
             "working_dir": str(repository),
             "env": "{{ env }}",
             "labels": "{{ labels }}",
@@ -110,7 +110,17 @@ class PrefectServer:
         return [str(step["name"]) for step in reversed(steps) if step["state_type"] == "COMPLETED"]
 
     def fetch_gate(self, run_id: str, key: str) -> str:
-        """Give the Markdown above the form of a gate, as the Resume dialog shows it."""
+        """Give the Markdown above the form of a gate, as the Resume dialog shows it; it is saved after the state is."""
+        for pause in _PAUSES_SECONDS:
+            try:
+                return self._read_gate(run_id, key)
+            except httpx.HTTPStatusError as error:
+                if error.response.status_code != httpx.codes.NOT_FOUND:
+                    raise
+                time.sleep(pause)
+        return self._read_gate(run_id, key)
+
+    def _read_gate(self, run_id: str, key: str) -> str:
         return str(self._call("GET", f"/flow_runs/{run_id}/input/suspended-{key}-description"))
 
     def resume(self, run_id: str, answer: dict[str, str]) -> None:

@@ -7,22 +7,21 @@ after a crash a later command ends exactly those and never a stranger that got t
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
 
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
+from deployments.local.lifeline import die_with_parent
+
 PATIENCE_SECONDS = 10.0  # from SIGTERM to SIGKILL; the Prefect server drains its queues in about 2
 
 
@@ -60,7 +59,7 @@ class ProcessTable:
             die_with_parent: Let the kernel end every process when this one dies, however it dies (Linux).
         """
         self._root = root
-        self._preexec = _die_with_parent if die_with_parent and sys.platform == "linux" else None
+        self._die_with_parent = die_with_parent
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def log(self, name: str) -> Path:
@@ -84,12 +83,15 @@ class ProcessTable:
         directory: Path,
         patience: float = PATIENCE_SECONDS,
         held: bool = False,
+        death_signal: signal.Signals = signal.SIGKILL,
     ) -> Process:
         """
         Start *argv* with its output in ``logs/NAME.log``, and write it down.
 
         Args:
             held: It waits for a line on stdin, which `release` gives it.
+
+            death_signal: What it gets when this process dies before it.
         """
         self.log(name).parent.mkdir(mode=0o700, exist_ok=True)
         with self.log(name).open("ab") as log:
@@ -101,7 +103,7 @@ class ProcessTable:
                 env=dict(environment),
                 cwd=directory,
                 start_new_session=True,
-                preexec_fn=self._preexec,  # noqa: PLW1509  calls prctl and nothing else
+                preexec_fn=partial(die_with_parent, death_signal) if self._die_with_parent else None,  # noqa: PLW1509  calls prctl and nothing else
             )
         self._children[child.pid] = child
         process = Process(name, child.pid, psutil.Process(child.pid).create_time(), patience)
@@ -184,8 +186,3 @@ def await_true(is_so: Callable[[], bool], timeout: float, interval: float = 0.05
     while not (so := is_so()) and time.monotonic() < deadline:
         time.sleep(interval)
     return so
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent thread dies (prctl PR_SET_PDEATHSIG). Runs between fork and exec."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

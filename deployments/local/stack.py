@@ -18,6 +18,7 @@ import fcntl
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -78,6 +79,8 @@ class Part:
         preloads: It is started at once, and told when its needs are ready (see `deployments.local.preloaded`).
 
         patience: Seconds from SIGTERM to SIGKILL when it is ended.
+
+        death_signal: What the kernel sends it when the stack's own process dies first.
     """
 
     name: str
@@ -88,6 +91,7 @@ class Part:
     preloads: bool = False
     directory: Path = REPOSITORY
     patience: float = 10.0
+    death_signal: signal.Signals = signal.SIGKILL
 
 
 class Stack:
@@ -249,7 +253,9 @@ class Stack:
         def edge(letter: str, address: str) -> Part:
             where = (place.edge_directory(letter), address, ports.edge_http, ports.edge_https)
             argv = nginx.command(*where, f"{LOOPBACK}:{ports.gateway}")
-            return Part(f"edge-{letter}", argv, environment, lambda: _listens(address, ports.edge_https))
+            serves = partial(_listens, address, ports.edge_https)
+            # a master that is killed leaves its worker behind
+            return Part(f"edge-{letter}", argv, environment, serves, death_signal=signal.SIGTERM)
 
         store = place.seaweed
         return [
@@ -293,9 +299,8 @@ class Stack:
     def _spawn(self, part: Part, report: Report) -> Process:
         report(part.name, "starting")
         self.processes.log(part.name).unlink(missing_ok=True)
-        return self.processes.start(
-            part.name, part.argv, part.environment, part.directory, part.patience, held=part.preloads
-        )
+        how = (part.directory, part.patience, part.preloads, part.death_signal)
+        return self.processes.start(part.name, part.argv, part.environment, *how)
 
     def _has_started(self, part: Part, process: Process, deadline: float) -> bool:
         code = self.processes.exit_code(process)

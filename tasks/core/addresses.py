@@ -41,6 +41,8 @@ def check_reachable(address: str, allow_networks: Sequence[IPv4Network | IPv6Net
         parsed = ip_address(address)
     except ValueError:
         raise _not_public(repr(address[:80])) from None
+    if "%" in address:  # a zone may be any text, and only means something on this machine
+        raise _not_public(repr(address[:80]))
     if any(parsed in network for network in allow_networks):
         return
     if not _is_public(parsed):

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from tasks.clients.installation import Installation, current
 from tasks.clients.plans import fetch_plan
-from tasks.core.approval import price_month
+from tasks.core.approval import parse_approver, price_month
 from tasks.core.errors import BadInput, CertferryError, NotReady, Who
 from tasks.core.invitation import render_invitation
 from tasks.core.model import Drop, parse_id
@@ -118,7 +118,7 @@ def answer_with_ticket(drop_id: str, ticket_id: str, name: str) -> dict[str, Any
 
 def decide(drop_id: str, decision: str, name: str, note: str) -> dict[str, Any]:
     """
-    Answer the approval gate of *drop_id*. The run judges who decides, and may ask again.
+    Answer the approval gate of *drop_id*. Who decides is judged here for a quick answer, and by the run for good.
 
     Args:
         decision: ``approve`` or ``reject``.
@@ -126,9 +126,14 @@ def decide(drop_id: str, decision: str, name: str, note: str) -> dict[str, Any]:
         name: One of the settings' approvers.
 
     Raises:
+        Forbidden: Nobody by that name may decide, or the name is the requester's.
+
         NotReady: Its run does not wait for an approval.
     """
-    return _answer(drop_id, "approval", {"decision": decision, "name": name, "note": note})
+    here = current()
+    drop = here.drops.fetch(parse_id(drop_id, "drop"))
+    approver = parse_approver(name, here.settings.operators.approvers, drop.requested_by)
+    return _answer(drop_id, "approval", {"decision": decision, "name": approver, "note": note})
 
 
 def verify_audit() -> dict[str, Any]:

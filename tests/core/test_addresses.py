@@ -53,6 +53,7 @@ class TestCheckReachable:
             ("fd00:ec2::254", "the cloud's metadata service over IPv6"),
             ("fe80::1", "link-local"),
             ("fe80::1%lo", "link-local with a zone"),
+            ("2606:4700:4700::1111%eth0", "public, but with a zone"),
             ("fec0::1", "site-local"),
             ("ff02::1", "multicast"),
             ("ff0e::1", "multicast of global scope"),

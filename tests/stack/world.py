@@ -107,11 +107,17 @@ class Prefect:
         return await_value(look, f"run {run_id} in {' or '.join(names)}", timeout)
 
     def gate_of(self, run_id: str) -> str | None:
-        """Give the key of the gate a run waits at, or None while it does not wait."""
+        """Give the key of the gate a run waits at, or None while it does not wait, or its form is not there yet."""
         run = self.call("GET", f"/flow_runs/{run_id}")
         if run["state"]["name"] != "Suspended":
             return None
-        return (run["state"]["state_details"] or {}).get("pause_key")
+        gate: str = run["state"]["state_details"]["pause_key"]
+        forms = self.call(
+            "POST",
+            f"/flow_runs/{run_id}/input/filter",
+            {"prefix": f"suspended-{gate}-description", "limit": 1, "exclude_keys": []},
+        )
+        return gate if forms else None
 
     def await_gate(self, run_id: str, kind: str, other_than: str | None = None) -> str:
         """Wait until a run waits at a gate whose key begins with *kind*, and give the key."""

@@ -10,7 +10,7 @@ from tasks.core.model import DropState, Outcome
 from tasks.core.sealed import open_bundle
 from tasks.ingest_secrets import certificate_id_of, ingest_secrets
 from tests.fakes.keys import FakeKeyProvider
-from tests.office import SHOP, Office
+from tests.office import RIVAL, SHOP, Office
 
 
 class TestIngestSecrets:
@@ -84,14 +84,12 @@ class TestIngestSecrets:
 
     def test_a_key_of_another_account_is_refused(self, office: Office) -> None:
         """Two customers with one key means that one of them has the other's."""
-        theirs = office.ca.issue([SHOP])
-        certificate = office.ingest()
-        monkey = office.here.certificates
-        other = theirs.leaf.public_key()
-        del other, certificate
-        drop = office.open("second")
-        office.upload(drop, theirs.files())
-        monkey.find_accounts_of_key = lambda _spki: frozenset({"acme", "rival"})  # type: ignore[method-assign]
+        theirs = office.ca.issue([RIVAL])
+        rival = office.open(account="rival")
+        office.upload(rival, theirs.files())
+        ingest_secrets.fn(rival.id)
+        drop = office.open()
+        office.upload(drop, office.ca.issue([SHOP], key=theirs.key).files())
 
         with pytest.raises(Rejected) as refused:
             ingest_secrets.fn(drop.id)

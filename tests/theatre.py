@@ -1,0 +1,94 @@
+"""
+The flows without Prefect: every step is called straight away, and the gates are answered by the test.
+
+What Prefect itself does with them is shown on a real server, in `tests/stack`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, TypeVar
+
+import pytest
+from prefect import Task
+from prefect.input import RunInput
+
+from flows import destroy_drop, endings, gates, provision, watch_drops, watch_tickets
+from flows.provision import carry_or_refuse
+from tests.office import Office
+
+T = TypeVar("T", bound=RunInput)
+
+RUN = "0198a3d2-0000-7000-8000-000000000001"
+
+
+class Waiting(BaseException):
+    """The run is suspended at a gate: its process ends here, as with Prefect's own signal."""
+
+
+@dataclass
+class Theatre:
+    """
+    One run, as Prefect would carry it over its suspensions.
+
+    Attributes:
+        answers: What the next gates of a kind are answered, in order; a run that finds none waits.
+
+        asked: Key and description of each question, in order; a question that was answered is not asked again.
+    """
+
+    office: Office
+    answers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    _given: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def provision(self, drop_id: str) -> Any:
+        """Run `provision` from line 1, as a worker does."""
+        return provision.provision.fn(drop_id)
+
+    def carry(self, drop_id: str) -> Any:
+        """Run the steps and let every error but a refusal through."""
+        return carry_or_refuse(drop_id)
+
+    def answer(self, gate: str, **fields: str) -> None:
+        """Give the next answer to gates of a kind: ``ticket`` or ``approval``."""
+        self.answers.setdefault(gate, []).append(fields)
+
+    def questions(self, gate: str) -> list[str]:
+        """Give what the gates of a kind showed, in order."""
+        return [description for key, description in self.asked if key.startswith(gate)]
+
+    def forget_answers(self) -> None:
+        """Do what Prefect does to a run that crashed: every answered question is open again."""
+        self._given.clear()
+
+    def suspend(self, wait_for_input: type[T], key: str) -> T:
+        """Stand in for `suspend_flow_run`."""
+        if key not in self._given:
+            self.asked.append((key, str(wait_for_input._description)))
+            waiting = self.answers.get(key.partition("-")[0], [])
+            if not waiting:
+                raise Waiting(key)
+            self._given[key] = waiting.pop(0)
+        return wait_for_input.model_validate(self._given[key])
+
+
+def _without_prefect(monkeypatch: pytest.MonkeyPatch, modules: Iterable[ModuleType]) -> None:
+    """Replace every step in *modules* by its plain function."""
+    for module in modules:
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Task):
+                monkeypatch.setattr(module, name, value.fn)
+
+
+@pytest.fixture(name="theatre")
+def _theatre(office: Office, monkeypatch: pytest.MonkeyPatch) -> Theatre:
+    theatre = Theatre(office)
+    _without_prefect(monkeypatch, (destroy_drop, endings, gates, provision, watch_drops, watch_tickets))
+    monkeypatch.setattr(gates, "suspend_flow_run", theatre.suspend)
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", RUN)
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__RUN_COUNT", "1")
+    office.runs.runs[RUN] = "Running"
+    return theatre
