@@ -31,7 +31,9 @@ def end(drop_id: str, outcome: Outcome, code: str | None = None, reason: str | N
 
 def finish(drop_id: str, outcome: Outcome) -> State[Any]:
     """Make the rest of an ending true that was cut short, and give the run's final state."""
-    if outcome is not Outcome.COMPLETED:
+    if outcome is Outcome.COMPLETED:
+        close_hand_over(drop_id, outcome)
+    else:
         end(drop_id, outcome)
     return ended_as(drop_id, outcome)
 

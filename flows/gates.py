@@ -81,7 +81,7 @@ def await_ticket(drop_id: str) -> str:
         attempt += 1
         answer = _ask_ticket(drop_id, reason, attempt)
         reason = _try_ticket(drop_id, answer.ticket.strip(), answer.name.strip() or "operator")
-    return matched
+    return match_ticket(drop_id, matched, "provision")  # also says on the ticket what a kill may have cut off
 
 
 def await_approval(drop_id: str) -> str:

@@ -45,16 +45,11 @@ def match_ticket(drop_id: str, ticket_id: str, by: str) -> str:
     """
     here = current()
     now = here.now()
+    drop = here.drops.fetch(drop_id)
     matched = here.decisions.find_match(drop_id)
-    if matched == ticket_id:
-        return matched
-    drop, ticket = here.drops.fetch(drop_id), here.tickets.fetch(ticket_id)
-    check_names_drop(ticket, drop)
-    _check_key_and_sender(here, drop, ticket, now)
-    check_live(drop)
-    if matched:
-        return matched
-    matched = here.decisions.match(drop_id, ticket_id, by, now)
+    if matched != ticket_id:
+        _check_ticket(here, drop, ticket_id, now)
+        matched = matched or here.decisions.match(drop_id, ticket_id, by, now)
     here.audit.append_once(by, "ticket.matched", drop_id, {"ticket": matched}, now)
     here.tickets.say(
         matched,
@@ -64,6 +59,13 @@ def match_ticket(drop_id: str, ticket_id: str, by: str) -> str:
         now,
     )
     return matched
+
+
+def _check_ticket(here: Installation, drop: Drop, ticket_id: str, now: datetime) -> None:
+    ticket = here.tickets.fetch(ticket_id)
+    check_names_drop(ticket, drop)
+    _check_key_and_sender(here, drop, ticket, now)
+    check_live(drop)
 
 
 def find_match(drop_id: str) -> str | None:

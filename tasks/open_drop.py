@@ -28,9 +28,8 @@ def open_drop(drop_id: str) -> None:
     now = here.now()
     drop = here.drops.fetch(drop_id)
     check_live(drop)
-    if drop.state is not DropState.REQUESTED:
-        return
-    seed, public_key = generate_keypair(HYBRID)
-    wrapped = here.keys.wrap(seed, seed_context(drop))
-    here.drops.open(drop.id, HYBRID, public_key, wrapped)
+    if drop.state is DropState.REQUESTED:
+        seed, public_key = generate_keypair(HYBRID)
+        wrapped = here.keys.wrap(seed, seed_context(drop))
+        here.drops.open(drop.id, HYBRID, public_key, wrapped)
     here.audit.append_once("certferry", "drop.opened", drop.id, {"suite": HYBRID}, now)

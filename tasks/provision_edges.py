@@ -56,17 +56,8 @@ def provision_edges(drop_id: str, plan_sha256: str) -> None:
     check_live(drop)
     _check_plan(here, drop, plan_sha256)
     certificate = _certificate_of(here, drop)
-    if all(_is_proven(here, edge, certificate) for edge in here.edges):
-        return
-    _check_key(here, certificate)
-    try:
-        _intend(here, certificate)
-        _stage(here, drop, certificate, now)
-        for edge, settings in _pair(here):
-            _point(here, edge, settings, certificate, now)
-    except Exception:
-        _put_back(here, certificate)
-        raise
+    if not all(_is_proven(here, edge, certificate) for edge in here.edges):
+        _provision(here, drop, certificate, now)
     here.audit.append_once(
         "certferry",
         "edges.provisioned",
@@ -96,6 +87,18 @@ def release_edges(drop_id: str) -> None:
         raise failures[0]
     if assigned:
         here.audit.append("certferry", "edges.released", drop_id, {"edges": assigned}, here.now())
+
+
+def _provision(here: Installation, drop: Drop, certificate: Certificate, now: datetime) -> None:
+    _check_key(here, certificate)
+    try:
+        _intend(here, certificate)
+        _stage(here, drop, certificate, now)
+        for edge, settings in _pair(here):
+            _point(here, edge, settings, certificate, now)
+    except Exception:
+        _put_back(here, certificate)
+        raise
 
 
 def _check_plan(here: Installation, drop: Drop, plan_sha256: str) -> None:

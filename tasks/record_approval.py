@@ -28,15 +28,12 @@ def record_approval(drop_id: str, plan_sha256: str, decision: str, name: str, no
     now = here.now()
     drop = here.drops.fetch(drop_id)
     approver = parse_approver(name, here.settings.operators.approvers, drop.requested_by)
-    approval = here.decisions.decide(
-        Approval(drop_id, plan_sha256, decision, approver, redact(note.strip())[:NOTE_MAX_CHARS], now)
-    )
+    # the trail first: once the decision is on record, no run comes by here again
     here.audit.append_once(
-        f"operator:{approval.approver}",
-        f"plan.{approval.decision}.{plan_sha256[:12]}",
-        drop_id,
-        {"plan_sha256": plan_sha256},
-        now,
+        f"operator:{approver}", f"plan.{decision}.{plan_sha256[:12]}", drop_id, {"plan_sha256": plan_sha256}, now
+    )
+    here.decisions.decide(
+        Approval(drop_id, plan_sha256, decision, approver, redact(note.strip())[:NOTE_MAX_CHARS], now)
     )
 
 

@@ -23,5 +23,5 @@ def refuse_ticket(ticket_id: str, reason: str) -> None:
     here = current()
     now = here.now()
     here.tickets.say(ticket_id, DESK, reason, f"refused-{ticket_id}", now)
-    here.tickets.close(ticket_id, now)
     here.audit.append_once(DESK, "ticket.refused", ticket_id, {"reason": reason}, now)
+    here.tickets.close(ticket_id, now)

@@ -50,7 +50,6 @@ def sweep_drop(drop_id: str) -> bool:
         )
     evidence = {"late_versions": list(late.versions), "late_uploads": list(late.unfinished_uploads)}
     proof = here.audit.append_once("certferry", "drop.swept", drop_id, evidence, now)
-    here.drops.mark_swept(drop_id, now)
     ticket = here.decisions.find_match(drop_id)
     if ticket:
         here.tickets.say(
@@ -61,4 +60,5 @@ def sweep_drop(drop_id: str) -> bool:
             f"swept-{drop_id}",
             now,
         )
+    here.drops.mark_swept(drop_id, now)
     return True

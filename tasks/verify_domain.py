@@ -67,8 +67,8 @@ def _look(here: Installation, drop: Drop, now: datetime) -> None:
     check_reachable(address, check.allow_networks)
     status = here.probe.http_status(site.hostname, address, check)
     check_answers(site.hostname, status)
-    here.drops.mark_verified(drop.id, now)
     here.audit.append("certferry", "domain.verified", drop.id, {"address": address, "http_status": status}, now)
+    here.drops.mark_verified(drop.id, now)
 
 
 def _holds(here: Installation, drop: Drop, now: datetime) -> bool:

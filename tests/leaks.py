@@ -290,7 +290,7 @@ def _views(data: bytes, depth: int) -> Iterator[tuple[str, bytes]]:
         ("unescaped", once),
         ("unescaped twice", _unescape(once)),
         ("unescaped loosely", loose),
-        ("UTF-8 undone", _LATIN.sub(_latin, data)),
+        ("UTF-8 undone", _LATIN.sub(_latin, once)),
     ):
         if view != data:
             yield through, view
@@ -314,7 +314,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 
 def _unescape_loosely(data: bytes) -> bytes:
-    r"""Undo escapes behind any number of backslashes, URL-encoding and soft line breaks: good for text, not for bytes."""
+    r"""Undo escapes behind any number of backslashes, URL-encoding, soft line breaks: for text only."""
     if not (b"\\" in data or b"%" in data or b"=\n" in data or b"=\r\n" in data):
         return data
     return _LOOSE.sub(_unescaped_loosely, data)

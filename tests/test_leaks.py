@@ -110,6 +110,10 @@ REPRESENTATIONS: dict[str, Callable[[str], bytes]] = {
     "half a seed": lambda _: base64.b64encode(SEED[:48]),
 }
 
+# No argument and no environment can hold a NUL, which most bytes have somewhere.
+BYTES = {"DER", "DER, SEC1 or PKCS#1", "PEM in UTF-16", "number, bytes", "drop secret", "drop secret, as text", "seed"}
+TEXTS = [name for name in REPRESENTATIONS if name not in BYTES]
+
 
 def _in_a_file(path: Path, canary: bytes) -> None:
     (path / "file").write_bytes(os.urandom(1001) + canary + os.urandom(1001))
@@ -167,18 +171,18 @@ class TestCanaries:
 
         assert scan_tree([tmp_path], _secrets(kind))
 
-    @pytest.mark.parametrize("representation", REPRESENTATIONS)
+    @pytest.mark.parametrize("representation", TEXTS)
     def test_argument_of_a_process_is_found(self, representation: str) -> None:
-        """A secret in a process's arguments is found, from its parent too; but NUL cannot be in an argument."""
-        canary = REPRESENTATIONS[representation]("p-256").replace(b"\0", b"")
+        """A secret in a process's arguments is found, from its parent too."""
+        canary = REPRESENTATIONS[representation]("p-256")
         with _sleeping([b"--password=" + canary], {}) as process:
             assert scan_processes([process.pid], _secrets("p-256"))
             assert scan_processes([os.getpid()], _secrets("p-256"))
 
-    @pytest.mark.parametrize("representation", REPRESENTATIONS)
+    @pytest.mark.parametrize("representation", TEXTS)
     def test_environment_of_a_process_is_found(self, representation: str) -> None:
         """A secret in a process's environment is found."""
-        canary = REPRESENTATIONS[representation]("p-256").replace(b"\0", b"")
+        canary = REPRESENTATIONS[representation]("p-256")
         with _sleeping([], {b"SSL_KEY": canary}) as process:
             assert scan_processes([process.pid], _secrets("p-256"))
 

@@ -60,9 +60,14 @@ class SeaweedServer:
 
     @property
     def command(self) -> list[str]:
-        """The command to run in `directory`, after `prepare`."""
+        """
+        The command to run in `directory`, after `prepare`.
+
+        It takes the AWS variables out of the environment first: SeaweedFS makes whoever they name an administrator.
+        """
         listeners = [f"-{name}={port}" for name, port in zip(LISTENERS, self.ports, strict=True)]
-        return [_find_weed(), "server", *listeners, *_OPTIONS]
+        no_aws = ["env", "-u", "AWS_ACCESS_KEY_ID", "-u", "AWS_SECRET_ACCESS_KEY"]
+        return [*no_aws, _find_weed(), "server", *listeners, *_OPTIONS]
 
     @cached_property
     def credentials(self) -> dict[str, str]:

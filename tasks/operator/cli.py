@@ -128,7 +128,7 @@ def show_audit(subject: Annotated[str | None, Parameter(help="A drop, an account
 @app.command
 def statement(account: str, /) -> Answer:
     """Show what an account is charged for."""
-    columns = ("starts_at", "hostname", "megabytes", "unit_price", "currency", "idempotency_key")
+    columns = ("hostname", "starts_at", "megabytes", "unit_price", "currency")
     return commands.list_charges(account), lambda rows: views.draw_table(rows, *columns)
 
 

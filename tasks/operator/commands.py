@@ -35,7 +35,7 @@ def onboard_file(file: Path, now: datetime) -> list[dict[str, Any]]:
     Record the customer in a YAML file, and give its sites.
 
     Raises:
-        BadInput: The file is missing or does not say what `Onboarding` wants; all faults at once.
+        BadInput: The file is missing or does not say what `Onboarding` wants.
     """
     try:
         return _onboard(yaml.safe_load(file.read_bytes()), str(file), now)

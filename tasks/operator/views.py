@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,9 +11,12 @@ from rich.table import Table
 from tasks.customer.output import plain
 
 
-def draw_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> Table:
-    """Draw *columns* of *rows*, one line a row."""
-    table = Table(*(column.replace("_", " ") for column in columns), box=None, pad_edge=False, header_style="dim")
+def draw_table(rows: Sequence[Mapping[str, Any]], *columns: str) -> Table:
+    """Draw *columns* of *rows*, one line a row. The first one, which is copied, is never cut; the others are folded."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        width = max((len(_text(row.get(column))) for row in rows), default=0) if column == columns[0] else None
+        table.add_column(column.replace("_", " "), min_width=width, overflow="fold")
     for row in rows:
         table.add_row(*(plain(_text(row.get(column))) for column in columns))
     return table

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from prefect.states import StateType
+from prefect.client.schemas.objects import StateType
 
 from tasks.core.errors import EdgeUnavailable, KeyInTicket
 from tasks.core.live import challenge_name
@@ -206,7 +206,7 @@ class TestApprovalGate:
         with pytest.raises(Waiting):
             theatre.provision(drop.id)
         theatre.answer("approval", **YES)
-        (key, _), = (asked for asked in theatre.asked if asked[0].startswith("approval"))
+        ((key, _),) = (asked for asked in theatre.asked if asked[0].startswith("approval"))
         theatre._given[key] = theatre.answers["approval"].pop()
         dearer = office.here.settings.billing.model_copy(update={"unit_price": Decimal("9")})
         office.here.settings = office.here.settings.model_copy(update={"billing": dearer})
@@ -246,6 +246,8 @@ class TestRejected:
         issued = office.ca.issue([SHOP])
         drop = office.open()
         office.upload(drop, issued.files())
+        with pytest.raises(Waiting):
+            theatre.provision(drop.id)
         with pytest.raises(KeyInTicket):
             office.file(drop.id, body=issued.key_pem.decode())
 

@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
 
+import boto3
 import httpx
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from deployments.local.seaweed import LISTENERS, SeaweedServer, free_ports, running
 from tasks.clients.settings import Store
 from tasks.clients.store import S3Vault, create_buckets
 from tasks.core.model import make_id
+
+OPERATOR = "the-operators-own"
 
 
 @pytest.fixture(name="directory", scope="module")
@@ -25,8 +29,11 @@ def _directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(name="server", scope="module")
 def _server(directory: Path) -> Iterator[SeaweedServer]:
-    with running(_server_at(directory)) as server:
-        yield server
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", OPERATOR)
+        environment.setenv("AWS_SECRET_ACCESS_KEY", OPERATOR)
+        with running(_server_at(directory)) as server:
+            yield server
 
 
 def _server_at(directory: Path) -> SeaweedServer:
@@ -48,6 +55,15 @@ def test_only_this_machine_reaches_it(server: SeaweedServer) -> None:
 
     assert all(ip_address(address.ip).is_loopback for address in listening)
     assert {address.port for address in listening} == set(server.ports)
+
+
+def test_it_knows_nobody_but_its_own_identity(server: SeaweedServer) -> None:
+    """The AWS credentials of whoever starts it are not let in: SeaweedFS would make them an administrator."""
+    session = boto3.session.Session(aws_access_key_id=OPERATOR, aws_secret_access_key=OPERATOR)
+    s3 = session.client("s3", endpoint_url=server.endpoint_url, region_name="us-east-1")
+
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        s3.list_buckets()
 
 
 def test_its_keys_are_its_owners(server: SeaweedServer) -> None:
