@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -405,6 +406,18 @@ class TestNginxOnDisk:
             with pytest.raises(EdgeUnavailable, match="lock"):
                 edge.stage(digest(bundle), bundle)
         edge.stage(digest(bundle), bundle)
+
+    def test_many_writers_at_once_lose_nothing(self, edge: NginxEdge, ca: CA, tmp_path: Path) -> None:
+        """Hand-overs that end at the same moment all end up on the edge."""
+        bundles = {Hostname(f"h{i}.example.test"): ca.issue([f"h{i}.example.test"]).edge_pem for i in range(16)}
+
+        def serve(hostname: Hostname) -> None:
+            edge.stage(digest(bundles[hostname]), bundles[hostname])
+            edge.commit(hostname, digest(bundles[hostname]))
+
+        with ThreadPoolExecutor(8) as writers:
+            list(writers.map(serve, bundles))
+        assert {hostname: digest(bundle) for hostname, bundle in bundles.items()} == edge.list()
 
     def test_edge_that_does_not_answer_is_not_healthy(self, nginx: RunningEdge) -> None:
         """Files on a disk are no edge: something must answer, and it must be an edge."""

@@ -11,7 +11,7 @@ import string
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -362,8 +362,26 @@ class TestProcess:
         processes = _processes(served)
         allowed = [process.rlimit(psutil.RLIMIT_AS)[1] for process in processes]
         assert len(processes) == nginx.PROCESSES
+        assert min(allowed) > 0  # -1 is no limit
         assert sum(allowed) <= policy.EDGE_MEMORY_MB * policy.MIB
         assert sum(process.memory_full_info().pss for process in processes) < 32 * policy.MIB
+
+    def test_edge_at_its_limit_refuses_visitors_and_lives(self, served: Served, tmp_path: Path) -> None:
+        """When the memory is used up, the next visitors are turned away; once others have left, all is as before."""
+        with running_edge(tmp_path) as running, ExitStack() as visitors:
+            edge, where = NginxEdge(running.settings), (running.settings.address, running.settings.https_port)
+            edge.stage(digest(served.shop), served.shop.edge_pem)
+            edge.set_piggyback(digest(served.shop))
+            workers = psutil.Process(running.process.pid).children()
+            room = workers[0].memory_info().vms + 2 * policy.MIB
+            workers[0].rlimit(psutil.RLIMIT_AS, (room, room))
+            with pytest.raises(OSError):  # reset or closed, as the allocation that fails has it
+                for _ in range(500):
+                    plain = visitors.enter_context(socket.create_connection(where, timeout=5))
+                    visitors.enter_context(served.context().wrap_socket(plain, server_hostname=SHOP))
+            visitors.close()
+            assert served.shop.leaf_sha256 == leaf_shown_to(where, SHOP.encode())
+            assert workers == psutil.Process(running.process.pid).children()
 
     def test_no_core_is_dumped(self, served: Served) -> None:
         """A crash writes no key to the disk."""
