@@ -28,7 +28,7 @@ class TestKilledAfterTheApproval:
             world.stack.processes.end("worker", kill=True)
             flow.wait(10)
             world.stack.down()
-        assert world.count("assignments", "hostname = ?", customer.hostname) == 0
+        assert world.count("assignments", "hostname = ? AND proven_at IS NOT NULL", customer.hostname) == 0
 
         world.stack.up()
         world.prefect.await_state(run_id, "Completed", timeout=180)
