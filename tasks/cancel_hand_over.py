@@ -35,9 +35,8 @@ def cancel_hand_over(drop_id: str, requested_by: str) -> Outcome:
         )
     if drop.outcome is None:
         _check_in_time(here, drop)
-        reason = f"Cancelled by {requested_by}."
-        drop = here.drops.close(drop_id, Outcome.CANCELLED, "cancelled", reason)
         here.audit.append_once(requested_by, "hand-over.cancelled", drop_id, {}, here.now())
+        drop = here.drops.close(drop_id, Outcome.CANCELLED, "cancelled", f"Cancelled by {requested_by}.")
     return drop.outcome or Outcome.CANCELLED
 
 

@@ -74,6 +74,8 @@ def release_edges(drop_id: str) -> None:
 
     Repeat: An edge that is not meant to serve this certificate is left alone.
 
+    Undo: `provision_edges`.
+
     Raises:
         EdgeUnavailable: An edge did not answer; the other one has been put back.
     """

@@ -8,8 +8,10 @@ machines would. `CERTFERRY_PORT_BASE` moves everything at once.
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import psutil
@@ -95,6 +97,16 @@ class Ports:
         return edges + rest
 
 
+def find_taken(ports: Ports) -> list[tuple[str, str, int]]:
+    """
+    Give what `listeners` gives, but only where somebody listens already.
+
+    Raises:
+        BadInput: Code ``no-loopback``.
+    """
+    return [(name, address, port) for name, address, port in ports.listeners() if not _is_free(address, port)]
+
+
 def check_ports(ports: Ports) -> None:
     """
     Raise unless every port can be listened on.
@@ -103,15 +115,12 @@ def check_ports(ports: Ports) -> None:
         BadInput: Code ``ports-taken``: lists every taken port, with the process that has it where it may be known;
             or ``no-loopback``: the machine has no further loopback addresses.
     """
-    taken = [
-        f"{address}:{port} ({name}){_holder(port)}"
-        for name, address, port in ports.listeners()
-        if not _is_free(address, port)
-    ]
+    taken = find_taken(ports)
     if taken:
+        shown = (f"{address}:{port} ({name}){_holder(port)}" for name, address, port in taken)
         raise BadInput(
             "the local stack",
-            got=f"taken: {', '.join(taken)}",
+            got=f"taken: {', '.join(shown)}",
             wanted="free ports",
             do="End that process, or move the whole stack: CERTFERRY_PORT_BASE=9000 make demo.",
             who=Who.OPERATOR,
@@ -159,9 +168,16 @@ def _holder(port: int) -> str:
 
 
 def _hold_free_port(held: list[socket.socket]) -> int:
-    """Bind a port that is free on every address of the stack."""
-    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    held.append(holder)
-    holder.bind(("0.0.0.0", 0))
-    port: int = holder.getsockname()[1]
-    return port
+    """
+    Bind a port that is free on every address of the stack.
+
+    Below 32768, where Linux begins to give out ports for outgoing connections: one of those may
+    take a port between this moment and the server's start.
+    """
+    while True:
+        holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        held.append(holder)
+        with suppress(OSError):
+            holder.bind(("0.0.0.0", 10_000 + secrets.randbelow(22_768)))
+            port: int = holder.getsockname()[1]
+            return port

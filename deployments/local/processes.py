@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -94,7 +94,7 @@ class ProcessTable:
             death_signal: What it gets when this process dies before it.
         """
         self.log(name).parent.mkdir(mode=0o700, exist_ok=True)
-        with self.log(name).open("ab") as log:
+        with self.log(name).open("ab") as log, _uninterrupted() as mask:
             child = subprocess.Popen(
                 list(argv),
                 stdin=subprocess.PIPE if held else subprocess.DEVNULL,
@@ -103,11 +103,12 @@ class ProcessTable:
                 env=dict(environment),
                 cwd=directory,
                 start_new_session=True,
-                preexec_fn=partial(die_with_parent, death_signal) if self._die_with_parent else None,  # noqa: PLW1509  calls prctl and nothing else
+                # system calls and nothing else
+                preexec_fn=partial(_settle, mask, death_signal if self._die_with_parent else None),  # noqa: PLW1509
             )
-        self._children[child.pid] = child
-        process = Process(name, child.pid, psutil.Process(child.pid).create_time(), patience)
-        self._write([*self.read(), process])
+            self._children[child.pid] = child
+            process = Process(name, child.pid, psutil.Process(child.pid).create_time(), patience)
+            self._write([*self.read(), process])
         return process
 
     def release(self, process: Process) -> None:
@@ -178,6 +179,28 @@ def _end(leader: Process, patience: float) -> None:
 def _signal(pid: int, number: signal.Signals, send: Callable[[int, int], None]) -> None:
     with suppress(ProcessLookupError):
         send(pid, number)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[set[int | signal.Signals]]:
+    """
+    Hold interrupts back inside the block, and give the mask from before.
+
+    A process is written down before Ctrl-C can get between; and an interrupt that met the fork would be lost, since
+    what a fork's hooks (logging's, for one) raise is ignored.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield mask
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _settle(mask: set[int | signal.Signals], death_signal: signal.Signals | None) -> None:
+    """Between fork and exec: take back what the child inherits of `_uninterrupted`, and tie it to its parent."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    if death_signal:
+        die_with_parent(death_signal)
 
 
 def await_true(is_so: Callable[[], bool], timeout: float, interval: float = 0.05) -> bool:

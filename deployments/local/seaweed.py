@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import secrets
 import shutil
 import socket
@@ -136,7 +135,7 @@ def free_ports(count: int) -> list[int]:
         while len(ports) < count:
             holder = stack.enter_context(socket.socket())
             with suppress(OSError):
-                holder.bind(("127.0.0.1", random.randrange(10_000, 32_768)))
+                holder.bind(("127.0.0.1", 10_000 + secrets.randbelow(22_768)))
                 ports.append(holder.getsockname()[1])
     return ports
 
@@ -156,6 +155,7 @@ _OPTIONS: Final = (
     "-s3.port.lance=0",
     "-filer.localSocket=filer.sock",  # relative, since a socket's path has at most 107 bytes
     "-s3.localSocket=s3.sock",
+    "-master.electionTimeout=1s",  # 10 by default, which a restart with data would wait: there is one master
     "-master.telemetry=false",
     "-master.volumeSizeLimitMB=64",
     "-volume.max=32",  # seven volumes a bucket are made at once

@@ -32,9 +32,9 @@ from pathlib import Path
 from deployments.local import configuration, nginx
 from deployments.local.configuration import Place
 from deployments.local.pki import LocalCA
-from deployments.local.ports import EDGE_ADDRESSES, LOOPBACK, Ports, check_ports
+from deployments.local.ports import EDGE_ADDRESSES, LOOPBACK, Ports, check_ports, find_taken
 from deployments.local.prefect_server import WORK_POOL, PrefectServer
-from deployments.local.processes import Process, ProcessTable
+from deployments.local.processes import Process, ProcessTable, await_true
 from deployments.local.reread import write_file
 from deployments.local.zone import set_record
 from tasks.core.errors import BadInput, CertferryError, Who
@@ -42,6 +42,7 @@ from tasks.core.errors import BadInput, CertferryError, Who
 REPOSITORY = Path(__file__).resolve().parents[2]
 START_DEADLINE = 120.0  # seconds for one part; the slowest takes 10 on a quiet machine
 _INTERVAL = 0.05
+_RELEASE_SECONDS = 3.0
 _PRELOADED = (sys.executable, "-m", "deployments.local.preloaded")
 _DEPLOY = (
     *_PRELOADED,
@@ -150,6 +151,8 @@ class Stack:
                 return
             self._end_all()  # of an earlier, half-started time
             check_servers()
+            # a killed server's last threads may hold its ports for a moment after it is gone
+            await_true(lambda: not find_taken(self.place.ports), _RELEASE_SECONDS)
             check_ports(self.place.ports)
             self._lay_out()
             try:
@@ -294,6 +297,8 @@ class Stack:
                     del started[part.name]
                     ready.add(part.name)
                     report(part.name, "ready")
+                    if part.is_ready is None:
+                        self.processes.end(part.name)
             time.sleep(_INTERVAL)
 
     def _spawn(self, part: Part, report: Report) -> Process:

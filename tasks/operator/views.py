@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from tasks.customer.output import plain
+from tasks.customer.views import draw_records
 
 
 def draw_table(rows: Sequence[Mapping[str, Any]], *columns: str) -> Table:
@@ -31,9 +32,9 @@ def draw_facts(facts: Mapping[str, Any]) -> Table:
 
 
 def draw_sites(sites: Iterable[Mapping[str, Any]]) -> RenderableType:
-    """Draw sites with the DNS records their owners must set."""
-    rows = [{**site, **record} for site in sites for record in site["records"]]
-    return draw_table(rows, "hostname", "app", "name", "type", "value")
+    """Draw sites with the DNS records their owners must set, to be sent on."""
+    parts = ((plain(f"{site['hostname']} ({site['app']})", "bold"), draw_records(site)) for site in sites)
+    return Group(*(part for pair in parts for part in pair))
 
 
 def draw_hand_over(shown: Mapping[str, Any]) -> RenderableType:

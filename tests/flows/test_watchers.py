@@ -1,0 +1,183 @@
+"""The rounds: tickets find their runs, drops get what they need, and one that is in trouble keeps no other waiting."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from flows.destroy_drop import destroy_drop
+from flows.watch_drops import watch_drops
+from flows.watch_tickets import watch_tickets
+from tasks.core.errors import KeyInTicket, Rejected
+from tasks.core.live import challenge_name
+from tasks.core.model import Certificate, DropState, Outcome
+from tasks.start_provision import start_provision
+from tests.office import SHOP, Office
+
+pytestmark = pytest.mark.usefixtures("theatre")
+
+
+def waiting_run(office: Office, drop_id: str, gate: str = "ticket-a1-r1") -> str:
+    """Give the drop a run that waits at a gate."""
+    run = start_provision.fn(drop_id)
+    office.here.drops.attach_run(drop_id, run)
+    office.runs.suspend(run, gate)
+    return run
+
+
+def stopped_run(office: Office, drop_id: str, state: str) -> str:
+    run = start_provision.fn(drop_id)
+    office.here.drops.attach_run(drop_id, run)
+    office.runs.runs[run] = state
+    return run
+
+
+@pytest.fixture(name="certificate")
+def _certificate(office: Office) -> Certificate:
+    return office.ingest()
+
+
+class TestWatchTickets:
+    def test_a_ticket_lets_its_run_go_on(self, office: Office, certificate: Certificate) -> None:
+        """The match is on record before the run is resumed, so a run that dies then finds it."""
+        run = waiting_run(office, certificate.drop_id)
+        ticket = office.file(certificate.drop_id)
+
+        assert watch_tickets.fn() is None
+
+        assert office.here.decisions.find_match(certificate.drop_id) == ticket
+        assert office.runs.runs[run] == "Resuming"
+
+    def test_a_resume_that_failed_is_made_up_for(self, office: Office, certificate: Certificate) -> None:
+        """A pass that matched and then lost Prefect reports it; the next one resumes."""
+        run = waiting_run(office, certificate.drop_id)
+        office.file(certificate.drop_id)
+        office.runs.down = True
+        assert watch_tickets.fn().name == "Incomplete"
+        office.runs.down = False
+
+        assert watch_tickets.fn() is None
+        assert office.runs.runs[run] == "Resuming"
+
+    def test_a_key_in_it_wakes_the_run_that_then_refuses(self, office: Office, certificate: Certificate) -> None:
+        """The run itself ends the hand-over; nothing is matched."""
+        run = waiting_run(office, certificate.drop_id)
+        with pytest.raises(KeyInTicket):
+            office.file(certificate.drop_id, body=office.ca.issue([SHOP]).key_pem.decode())
+
+        watch_tickets.fn()
+
+        assert office.runs.runs[run] == "Resuming"
+        assert office.here.decisions.find_match(certificate.drop_id) is None
+
+    @pytest.mark.parametrize("passes", [1, 3])
+    def test_a_strangers_ticket_is_answered_once(self, office: Office, certificate: Certificate, passes: int) -> None:
+        """The stranger reads why it does not count, and not whose address would; the run waits on."""
+        run = waiting_run(office, certificate.drop_id)
+        ticket = office.file(certificate.drop_id, "eve@evil.test")
+
+        for _ in range(passes):
+            watch_tickets.fn()
+
+        found = office.here.tickets.fetch(ticket)
+        assert [message.author for message in found.messages] == ["eve@evil.test", "certferry"]
+        assert "ops@acme.test" not in found.messages[1].body
+        assert (found.state, office.runs.runs[run]) == ("closed", "Suspended")
+
+    def test_a_drop_that_does_not_exist_is_said_to(self, office: Office) -> None:
+        """A mistyped drop id is answered instead of waited for."""
+        ticket = office.file("drop-" + "a" * 26)
+
+        watch_tickets.fn()
+
+        assert office.here.tickets.fetch(ticket).state == "closed"
+
+
+class TestWatchDrops:
+    def test_an_upload_gets_its_run(self, office: Office) -> None:
+        """Files that nobody told of are found."""
+        drop = office.open()
+        office.upload(drop)
+
+        watch_drops.fn()
+
+        assert [parameters for _, parameters, _ in office.runs.started.values()] == [{"drop_id": drop.id}]
+
+    def test_a_crashed_run_is_started_again(self, office: Office, certificate: Certificate) -> None:
+        """What an automation missed, the round does."""
+        run = stopped_run(office, certificate.drop_id, "Crashed")
+
+        watch_drops.fn()
+
+        assert office.runs.runs[run] == "AwaitingRetry"
+
+    def test_a_run_that_waited_in_vain_is_started_when_the_domain_is_live(
+        self, office: Office, certificate: Certificate
+    ) -> None:
+        """One look by the round is cheaper than a process that polls for days."""
+        run = stopped_run(office, certificate.drop_id, "NotReady")
+        record = office.resolver.texts.pop(challenge_name(SHOP))
+        watch_drops.fn()
+        assert office.runs.runs[run] == "NotReady"
+
+        office.resolver.texts[challenge_name(SHOP)] = record
+        watch_drops.fn()
+        assert office.runs.runs[run] == "AwaitingRetry"
+
+    def test_what_is_past_its_time_expires(self, office: Office, certificate: Certificate) -> None:
+        """The drop and the vault copy are gone, and the run that waited is cancelled."""
+        run = waiting_run(office, certificate.drop_id)
+        office.here.ahead = timedelta(days=15)
+
+        watch_drops.fn()
+
+        drop = office.drop(certificate.drop_id)
+        assert (drop.outcome, drop.state) == (Outcome.EXPIRED, DropState.DESTROYED)
+        assert office.runs.runs[run] == "Cancelled"
+        assert not office.vault._objects.versions
+
+    def test_the_second_sweep_comes_in_time(self, office: Office, certificate: Certificate) -> None:
+        """What came in by an old upload capability goes, and the proof is on the trail."""
+        destroy_drop.fn(certificate.drop_id, "operator:olga")
+        office.store.arrive(certificate.drop_id, b"late")
+        office.here.ahead = timedelta(hours=1)
+
+        watch_drops.fn()
+
+        assert not office.store.has_upload(certificate.drop_id)
+        assert office.drop(certificate.drop_id).swept_at is not None
+
+    def test_one_in_trouble_keeps_no_other_waiting(self, office: Office) -> None:
+        """A drop that cannot be cleared away is reported, and the next one gets what it needs all the same."""
+        stuck, fine = office.provision("stuck"), office.open("fine")
+        office.upload(fine)
+        office.here.drops.close(stuck.drop_id, Outcome.REJECTED, "code", "Because.")
+        office.edges[0].down = True
+
+        state = watch_drops.fn()
+
+        assert (state.name, "edge a" in state.message) == ("Incomplete", True)
+        assert [parameters for _, parameters, _ in office.runs.started.values()] == [{"drop_id": fine.id}]
+
+
+class TestDestroyDrop:
+    def test_a_customer_gives_a_hand_over_up(self, office: Office, certificate: Certificate) -> None:
+        """Everything that came through the drop is gone, the ticket is answered, the run is cancelled."""
+        run = waiting_run(office, certificate.drop_id)
+        ticket = office.file(certificate.drop_id)
+
+        state = destroy_drop.fn(certificate.drop_id, "account:acme")
+
+        assert (state.name, office.runs.runs[run]) == ("Cancelled", "Cancelled")
+        assert "cancelled" in office.here.tickets.fetch(ticket).messages[-1].body
+        assert not office.store._objects.versions
+        assert not office.vault._objects.versions
+
+    def test_not_what_the_edges_serve(self, office: Office) -> None:
+        """Too late is too late: nothing is destroyed."""
+        certificate = office.provision()
+
+        with pytest.raises(Rejected):
+            destroy_drop.fn(certificate.drop_id, "account:acme")
+        assert office.drop(certificate.drop_id).state is DropState.INGESTED
