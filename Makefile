@@ -1,7 +1,7 @@
 # certferry. The two commands to know: make demo, make test.
 
 PYTHON ?= python3
-UV := $(or $(shell command -v uv),.tools/bin/uv)
+UV := $(or $(shell command -v uv),.tools/site-packages/bin/uv)
 RUN := .venv/bin
 STACK := $(RUN)/python -m deployments.local
 
@@ -43,9 +43,9 @@ check: .venv/installed
 	@touch $@
 
 # Into the checkout, with pip alone: nothing of the machine is changed.
-.tools/bin/uv:
+.tools/site-packages/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "certferry needs Python 3.11 or later: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -m pip --version > /dev/null \
 		|| { echo "No uv and no pip here. Install either: apt-get install python3-pip, or uv from its site." >&2; exit 1; }
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools/site-packages uv
