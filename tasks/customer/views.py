@@ -46,15 +46,14 @@ def draw_hand_overs(hand_overs: Iterable[Mapping[str, Any]]) -> Table:
 def draw_hand_over(hand_over: Mapping[str, Any]) -> Group:
     """Draw one hand-over: its steps, where it stands, whose turn it is, what to do."""
     lines = [plain(f"{hand_over['name']}: {hand_over['hostname']}  ({hand_over['id']})", "bold")]
-    stages = [stage for stage, _ in _STEPS]
-    stands_at = stages.index(hand_over["stage"]) if hand_over["stage"] in stages else None
+    stands_at = _find_position(hand_over["stage"])
     if stands_at is None:
         lines.append(plain(f"  ended: {hand_over['stage']}", "bold red"))
     else:
         lines.extend(_draw_step(text, index - stands_at) for index, (_, text) in enumerate(_STEPS))
     if certificate := hand_over.get("certificate"):
         lines.append(plain(f"certificate: {certificate['subject']}, until {certificate['not_after'][:10]}"))
-        lines.append(plain(f"             SHA-256 {certificate['leaf_sha256']}"))
+        lines.append(plain(f"SHA-256:     {certificate['leaf_sha256']}"))
     if hand_over.get("ticket_id"):
         lines.append(plain(f"ticket:      {hand_over['ticket_id']}"))
     lines.append(plain("whose turn:  ").append_text(_draw_turn(hand_over)))
@@ -132,6 +131,13 @@ def _table(*columns: str) -> Table:
 def _draw_turn(hand_over: Mapping[str, Any]) -> Text:
     text, style = _TURNS.get(hand_over["turn"], (hand_over["turn"], ""))
     return plain(text, style)
+
+
+def _find_position(stage: str) -> int | None:
+    """Give the number of the step a stage is at, one past the last when all are done; None if it ended otherwise."""
+    if stage == "completed":
+        return len(_STEPS)
+    return next((index for index, (name, _) in enumerate(_STEPS) if name == stage), None)
 
 
 def _draw_step(text: str, distance: int) -> Text:
