@@ -6,9 +6,8 @@ from datetime import datetime
 
 from tasks.artifacts import show_receipt
 from tasks.clients.installation import Installation, current
-from tasks.clients.plans import fetch_plan
-from tasks.core.approval import check_approved
-from tasks.core.errors import ApprovalPending, Drifted, RecordsUnavailable
+from tasks.clients.plans import fetch_approved_plan, fetch_plan
+from tasks.core.errors import Drifted, RecordsUnavailable
 from tasks.core.model import Charge, Drop, Plan
 from tasks.retries import step
 
@@ -33,12 +32,11 @@ def adjust_billing(drop_id: str) -> str:
     here = current()
     now = here.now()
     drop = here.drops.fetch(drop_id)
-    plan, digest = fetch_plan(here, drop)
+    plan, _ = fetch_plan(here, drop)
     key = f"enable-{plan.certificate_id}"
     line = here.billing.find(key) or _find_line(here, drop)
     if line is None:
-        _check_price(here, drop, digest)
-        line = here.billing.charge(_draft_charge(here, plan, key, now), now)
+        line = here.billing.charge(_draft_charge(here, fetch_approved_plan(here, drop), key, now), now)
         show_receipt(line)
     here.audit.append_once("certferry", "billing.charged", drop_id, {"line": line.idempotency_key}, now)
     return line.idempotency_key
@@ -47,19 +45,6 @@ def adjust_billing(drop_id: str) -> str:
 def _find_line(here: Installation, drop: Drop) -> Charge | None:
     lines = here.billing.statement(drop.account)
     return next((line for line in lines if line.hostname == drop.hostname), None)
-
-
-def _check_price(here: Installation, drop: Drop, digest: str) -> None:
-    approval = here.decisions.find(drop.id, digest)
-    if approval is None:
-        raise ApprovalPending(
-            drop.id,
-            got=f"the plan has changed: its digest is {digest}",
-            wanted="a plan, and so a price, that was approved",
-            do="Run this hand-over again: it asks for an approval of the plan as it is now.",
-            code="plan-changed",
-        )
-    check_approved(approval)
 
 
 def _draft_charge(here: Installation, plan: Plan, key: str, now: datetime) -> Charge:

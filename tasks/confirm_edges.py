@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tasks.artifacts import show_edges
+from tasks.clients.answers import answer_ticket
 from tasks.clients.installation import Installation, current
 from tasks.core.errors import EdgeUnavailable, NotFound, ProofFailed
-from tasks.core.matching import DESK
 from tasks.core.model import Certificate, Handshake
 from tasks.retries import step
 
@@ -79,12 +79,9 @@ def _list_wrong(shown: Handshake, certificate: Certificate) -> Sequence[str]:
 
 
 def _answer(here: Installation, certificate: Certificate, now: datetime) -> None:
-    ticket = here.decisions.find_match(certificate.drop_id)
-    if ticket is None:
-        return
-    here.tickets.say(
-        ticket,
-        DESK,
+    answer_ticket(
+        here,
+        certificate.drop_id,
         f"https://{certificate.hostname}/ is served by both edges with your certificate "
         f"(leaf SHA-256 {certificate.leaf_sha256}, valid until {certificate.not_after:%Y-%m-%d}), seen from outside.",
         f"confirmed-{certificate.drop_id}",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tasks.clients.answers import answer_ticket
 from tasks.clients.installation import Installation, current
 from tasks.clients.store import Sweep
 from tasks.core.errors import StoreUnavailable
-from tasks.core.matching import DESK
 from tasks.core.model import Drop
 from tasks.retries import step
 
@@ -43,12 +43,9 @@ def _evidence(drop: Drop, sweep: Sweep) -> dict[str, object]:
 
 
 def _tell(here: Installation, drop: Drop, proof: str, now: datetime) -> None:
-    ticket = here.decisions.find_match(drop.id)
-    if ticket is None:
-        return
-    here.tickets.say(
-        ticket,
-        DESK,
+    answer_ticket(
+        here,
+        drop.id,
         f"The temporary app of {drop.hostname} ({drop.id}) is destroyed: its private key was forgotten first, then "
         f"every version of the envelope (SHA-256 {drop.envelope_sha256}) was deleted. "
         f"Proof on the audit trail: {proof}.",

@@ -10,7 +10,7 @@ from datetime import datetime
 from tasks.artifacts import show_certificate
 from tasks.clients.installation import Installation, current
 from tasks.clients.store import StoredObject
-from tasks.core.certificate import CheckedBundle, check_bundle, load_roots
+from tasks.core.certificate import CheckedBundle
 from tasks.core.envelope import Binding, open_envelope
 from tasks.core.errors import Drifted, Rejected, StoreUnavailable
 from tasks.core.hand_over import check_key_clean, check_live, seed_context, vault_context
@@ -94,10 +94,7 @@ def _reseal(here: Installation, drop: Drop, envelope: bytes, now: datetime) -> _
     wrapped_seed, secret_sha256 = here.drops.fetch_seed(drop.id)
     seed = here.keys.unwrap(wrapped_seed, seed_context(drop))
     files = open_envelope(envelope, drop.suite or 0, seed, secret_sha256, Binding(drop.id, drop.hostname, drop.account))
-    trust = here.settings.trust
-    checked = check_bundle(
-        files, drop.hostname, load_roots(here.trust_roots()), trust.store == "public", now, trust.minimum_validity
-    )
+    checked = here.check_bundle(files, drop.hostname, now)
     _check_key_is_free(here, drop, checked.spki_sha256)
     data_key = os.urandom(32)
     certificate_id = certificate_id_of(drop.id)

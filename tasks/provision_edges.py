@@ -9,11 +9,9 @@ from datetime import datetime
 from tasks.artifacts import note
 from tasks.clients.edges import Edge
 from tasks.clients.installation import Installation, current
-from tasks.clients.plans import fetch_plan
+from tasks.clients.plans import fetch_approved_plan
 from tasks.clients.settings import Edge as EdgeSettings
-from tasks.core.approval import check_approved
-from tasks.core.certificate import check_bundle, load_roots
-from tasks.core.errors import ApprovalPending, CertferryError, Drifted, EdgeUnavailable, ProofFailed
+from tasks.core.errors import CertferryError, Drifted, EdgeUnavailable, ProofFailed
 from tasks.core.hand_over import check_key_clean, check_live, vault_context
 from tasks.core.model import Certificate, Drop, Handshake
 from tasks.core.sealed import open_bundle
@@ -54,8 +52,7 @@ def provision_edges(drop_id: str, plan_sha256: str) -> None:
     now = here.now()
     drop = here.drops.fetch(drop_id)
     check_live(drop)
-    _check_plan(here, drop, plan_sha256)
-    certificate = _certificate_of(here, drop)
+    certificate = here.certificates.fetch(fetch_approved_plan(here, drop, plan_sha256).certificate_id)
     if not all(_is_proven(here, edge, certificate) for edge in here.edges):
         _provision(here, drop, certificate, now)
     here.audit.append_once(
@@ -103,25 +100,6 @@ def _provision(here: Installation, drop: Drop, certificate: Certificate, now: da
         raise
 
 
-def _check_plan(here: Installation, drop: Drop, plan_sha256: str) -> None:
-    """Raise unless the plan as it stands is this one, and a person approved it."""
-    _, digest = fetch_plan(here, drop)
-    approval = here.decisions.find(drop.id, digest)
-    if digest != plan_sha256 or approval is None:
-        raise ApprovalPending(
-            drop.id,
-            got=f"the plan has changed: its digest is {digest}",
-            wanted=f"the approved plan, {plan_sha256}",
-            do="Run this hand-over again: it asks for an approval of the plan as it is now.",
-            code="plan-changed",
-        )
-    check_approved(approval)
-
-
-def _certificate_of(here: Installation, drop: Drop) -> Certificate:
-    return here.certificates.fetch(fetch_plan(here, drop)[0].certificate_id)
-
-
 def _check_key(here: Installation, certificate: Certificate) -> None:
     compromised = here.certificates.is_compromised(certificate.spki_sha256)
     check_key_clean(certificate.hostname, certificate.spki_sha256, compromised)
@@ -163,9 +141,7 @@ def _stage(here: Installation, drop: Drop, certificate: Certificate, now: dateti
     data_key = here.keys.unwrap(here.certificates.fetch_data_key(certificate.id), vault_context(certificate.id, drop))
     sealed = here.vault.get(certificate.vault_key, certificate.vault_version)
     files = open_bundle(sealed, data_key, certificate.id, certificate.hostname, certificate.account)
-    trust = here.settings.trust
-    roots = load_roots(here.trust_roots())
-    checked = check_bundle(files, certificate.hostname, roots, trust.store == "public", now, trust.minimum_validity)
+    checked = here.check_bundle(files, certificate.hostname, now)
     bundle = checked.edge_pem(files)
     found = (checked.leaf_sha256, checked.spki_sha256, hashlib.sha256(bundle).hexdigest())
     if found != (certificate.leaf_sha256, certificate.spki_sha256, certificate.bundle_sha256):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tasks.clients.answers import answer_ticket
 from tasks.clients.installation import current
 from tasks.core.errors import Drifted, StoreUnavailable
-from tasks.core.matching import DESK
 from tasks.core.model import DropState
 from tasks.retries import step
 
@@ -50,15 +50,13 @@ def sweep_drop(drop_id: str) -> bool:
         )
     evidence = {"late_versions": list(late.versions), "late_uploads": list(late.unfinished_uploads)}
     proof = here.audit.append_once("certferry", "drop.swept", drop_id, evidence, now)
-    ticket = here.decisions.find_match(drop_id)
-    if ticket:
-        here.tickets.say(
-            ticket,
-            DESK,
-            f"Second sweep of {drop_id}: the upload capability has expired and the place is empty "
-            f"({len(late.versions)} late uploads deleted). Proof on the audit trail: {proof}.",
-            f"swept-{drop_id}",
-            now,
-        )
+    answer_ticket(
+        here,
+        drop_id,
+        f"Second sweep of {drop_id}: the upload capability has expired and the place is empty "
+        f"({len(late.versions)} late uploads deleted). Proof on the audit trail: {proof}.",
+        f"swept-{drop_id}",
+        now,
+    )
     here.drops.mark_swept(drop_id, now)
     return True

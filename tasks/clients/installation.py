@@ -7,7 +7,7 @@ Tests lend an installation with fakes through `lend`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -31,6 +31,8 @@ from tasks.clients.records.drops import Drops
 from tasks.clients.settings import Settings, load_settings, settings_path
 from tasks.clients.store import DropStore, S3DropStore, S3Vault, Vault
 from tasks.clients.tickets import EmbeddedDesk, TicketDesk
+from tasks.core.certificate import CheckedBundle, check_bundle, load_roots
+from tasks.core.model import Hostname
 
 
 class Installation:
@@ -43,10 +45,17 @@ class Installation:
         """Read the clock: the one place that does. A step reads it once and passes it down."""
         return datetime.now(UTC)
 
-    def trust_roots(self) -> bytes:
-        """Give the PEM of the roots that a customer's chain must reach."""
+    def check_bundle(self, files: Mapping[str, bytes], hostname: Hostname, now: datetime) -> CheckedBundle:
+        """
+        Judge a customer's files by this installation's trust store; step 2 and step 4 do, and must not differ.
+
+        Raises:
+            BadBundle: At least one finding refuses; the error carries all of them.
+        """
         trust = self.settings.trust
-        return (trust.file if trust.store == "private" and trust.file else Path(certifi.where())).read_bytes()
+        store = trust.file if trust.store == "private" and trust.file else Path(certifi.where())
+        roots = load_roots(store.read_bytes())
+        return check_bundle(files, hostname, roots, trust.store == "public", now, trust.minimum_validity)
 
     @cached_property
     def database(self) -> Database:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tasks.clients.installation import Installation
-from tasks.core.approval import draft_plan
-from tasks.core.errors import NotFound
+from tasks.core.approval import check_approved, draft_plan
+from tasks.core.errors import ApprovalPending, NotFound
 from tasks.core.model import Drop, Plan
 from tasks.core.plan import digest_plan
 
@@ -23,3 +23,31 @@ def fetch_plan(here: Installation, drop: Drop) -> tuple[Plan, str]:
     edges = [edge.name for edge in here.settings.edges]
     plan = draft_plan(drop, certificate, edges, billing.megabytes, billing.unit_price, billing.currency)
     return plan, digest_plan(plan)
+
+
+def fetch_approved_plan(here: Installation, drop: Drop, plan_sha256: str | None = None) -> Plan:
+    """
+    Give the plan for *drop* as it stands, if a person approved it.
+
+    Args:
+        plan_sha256: The digest it must have, where one is known.
+
+    Raises:
+        ApprovalPending: Code ``plan-changed``: nobody decided on the plan as it is now, or it has another digest.
+
+        ApprovalDenied: The decision on it was no.
+
+        NotFound: The drop's certificate has not been ingested.
+    """
+    plan, digest = fetch_plan(here, drop)
+    approval = here.decisions.find(drop.id, digest)
+    if approval is None or plan_sha256 not in (None, digest):
+        raise ApprovalPending(
+            drop.id,
+            got=f"the plan has changed: its digest is {digest}",
+            wanted=f"the approved plan{f', {plan_sha256}' if plan_sha256 else ''}",
+            do="Run this hand-over again: it asks for an approval of the plan as it is now.",
+            code="plan-changed",
+        )
+    check_approved(approval)
+    return plan

@@ -14,7 +14,7 @@ Every error certferry raises on purpose.
     + QuotaExceeded      too many open drops, too many requests
     + HandOverClosed     the drop has ended: expired, destroyed or already used
   x NotReady             waiting is not failing: poll again before the deadline
-    + DomainNotLive, UploadPending, TicketPending, ApprovalPending
+    + DomainNotLive, UploadPending, ApprovalPending
   x Unavailable          the other side did not answer: retried from the table in `tasks.retries`
     + StoreUnavailable, KeysUnavailable, DNSUnavailable, EdgeUnavailable,
       TicketsUnavailable, RecordsUnavailable, PrefectUnavailable, FrontDeskUnavailable
@@ -207,10 +207,6 @@ class DomainNotLive(NotReady):
 
 class UploadPending(NotReady):
     code = "upload-pending"
-
-
-class TicketPending(NotReady):
-    code = "ticket-pending"
 
 
 class ApprovalPending(NotReady):
