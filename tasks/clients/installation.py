@@ -12,9 +12,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from pathlib import Path
-
-import certifi
 
 from tasks.clients.audit import AuditTrail
 from tasks.clients.billing import Billing, EmbeddedLedger
@@ -53,8 +50,8 @@ class Installation:
             BadBundle: At least one finding refuses; the error carries all of them.
         """
         trust = self.settings.trust
-        store = trust.file if trust.store == "private" and trust.file else Path(certifi.where())
-        roots = load_roots(store.read_bytes())
+        assert trust.roots_file is not None  # noqa: S101 - the settings have been checked
+        roots = load_roots(trust.roots_file.read_bytes())
         return check_bundle(files, hostname, roots, trust.store == "public", now, trust.minimum_validity)
 
     @cached_property

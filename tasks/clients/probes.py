@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, Protocol
 
-import certifi
-
 from tasks.clients.settings import Edge, LiveCheck, Trust
 from tasks.core import policy
 from tasks.core.addresses import check_reachable
@@ -135,7 +133,7 @@ def _get_status(connection: socket.socket, hostname: Hostname, deadline: _Deadli
 
 def _verifying(trust: Trust) -> ssl.SSLContext:
     """Judge as a visitor's browser does: chain to a root of the store, validity, name."""
-    roots = certifi.where() if trust.store == "public" else trust.file
+    roots = trust.roots_file
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         # not create_default_context: given no file, that trusts the system's roots

@@ -14,10 +14,11 @@ from datetime import timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
+import certifi
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.core import policy
@@ -103,6 +104,11 @@ class Trust(Section):
     file: Path | None = Field(None, description="PEM of a private trust store's roots.")
     minimum_validity: timedelta = Field(policy.MIN_VALIDITY_LEFT, description="A leaf must last at least this long.")
 
+    @property
+    def roots_file(self) -> Path | None:
+        """The PEM file of the roots. `Settings` refuses a private store without one: no other store ever steps in."""
+        return Path(certifi.where()) if self.store == "public" else self.file
+
 
 class Edge(Section):
     """One edge of the pair: an nginx whose state directory this machine can write."""
@@ -151,6 +157,12 @@ class Settings(BaseSettings):
     billing: Billing
     front_desk: FrontDesk = FrontDesk()
     operators: Operators
+
+    @model_validator(mode="after")
+    def _check_trust(self) -> Self:
+        if self.trust.roots_file is None:
+            raise ValueError("trust.file: a private trust store needs the PEM file of its roots")
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -64,6 +64,7 @@ class TestLoadSettings:
             ({"databse": {}}, "databse"),
             ({"store": {"bucket": "x"}}, "store.bucket"),
             ({"billing": {"unit_price": "-1"}}, "billing.unit_price"),
+            ({"trust": {"store": "private"}}, "trust.file"),
             ({"edges": MINIMAL["edges"][:1]}, "edges"),  # type: ignore[index]
             ({"operators": {"approvers": []}}, "operators.approvers"),
             ({"platform": {**MINIMAL["platform"], "cname_targets": ["https://x/"]}}, "platform.cname_targets"),  # type: ignore[dict-item]
