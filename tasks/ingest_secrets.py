@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tasks.artifacts import show_certificate
 from tasks.clients.installation import Installation, current
 from tasks.clients.store import StoredObject
-from tasks.core.certificate import CheckedBundle
+from tasks.core.certificate import CheckedBundle, Installed, KeyStanding, Terms, check_bundle
 from tasks.core.envelope import Binding, open_envelope
-from tasks.core.errors import Drifted, Rejected, StoreUnavailable
-from tasks.core.hand_over import check_key_clean, check_live, seed_context, vault_context
+from tasks.core.errors import Drifted, StoreUnavailable
+from tasks.core.hand_over import check_live, seed_context, vault_context
 from tasks.core.model import Certificate, Drop, DropState, make_id
 from tasks.core.sealed import seal_bundle
 from tasks.retries import step
@@ -38,7 +38,7 @@ def ingest_secrets(drop_id: str) -> str:
 
         BadBundle: The files cannot serve; with all findings.
 
-        Rejected: Code ``key-compromised``, ``key-of-another-account`` or ``several-uploads``.
+        Rejected: Code ``several-uploads``.
 
         Drifted: Code ``envelope-changed``: the pinned version does not hold what it held.
 
@@ -94,8 +94,7 @@ def _reseal(here: Installation, drop: Drop, envelope: bytes, now: datetime) -> _
     wrapped_seed, secret_sha256 = here.drops.fetch_seed(drop.id)
     seed = here.keys.unwrap(wrapped_seed, seed_context(drop))
     files = open_envelope(envelope, drop.suite or 0, seed, secret_sha256, Binding(drop.id, drop.hostname, drop.account))
-    checked = here.check_bundle(files, drop.hostname, now)
-    _check_key_is_free(here, drop, checked.spki_sha256)
+    checked = check_bundle(files, _terms(here, drop, now))
     data_key = os.urandom(32)
     certificate_id = certificate_id_of(drop.id)
     sealed = seal_bundle(files, data_key, os.urandom(12), certificate_id, drop.hostname, drop.account)
@@ -149,17 +148,22 @@ def _report(here: Installation, drop_id: str, certificate: Certificate, now: dat
     )
 
 
-def _check_key_is_free(here: Installation, drop: Drop, spki_sha256: str) -> None:
-    """Raise if the key is known to be compromised, or serves another account."""
-    check_key_clean(drop.hostname, spki_sha256, here.certificates.is_compromised(spki_sha256))
-    if here.certificates.find_accounts_of_key(spki_sha256) - {drop.account}:
-        raise Rejected(
-            drop.hostname,
-            got=f"the key (public key SHA-256 {spki_sha256}) is in use by another account",
-            wanted="a key of your own",
-            do="Make a new key, have the certificate issued again for it, and open a new hand-over.",
-            code="key-of-another-account",
-        )
+def _terms(here: Installation, drop: Drop, now: datetime) -> Terms:
+    """Give the installation's terms, with what the records know about keys and about what is served now."""
+
+    def standing(spki_sha256: str) -> KeyStanding:
+        if here.certificates.is_compromised(spki_sha256):
+            return KeyStanding.COMPROMISED
+        others = here.certificates.find_accounts_of_key(spki_sha256) - {drop.account}
+        return KeyStanding.OF_ANOTHER_ACCOUNT if others else KeyStanding.UNKNOWN
+
+    served = here.certificates.find_installed(drop.hostname)
+    installed = (
+        Installed(served.leaf_sha256, served.spki_sha256, served.not_before, served.not_after, served.dns_names)
+        if served
+        else None
+    )
+    return replace(here.terms(drop.hostname, now), standing=standing, installed=installed)
 
 
 def certificate_id_of(drop_id: str) -> str:

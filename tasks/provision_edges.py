@@ -11,6 +11,7 @@ from tasks.clients.edges import Edge
 from tasks.clients.installation import Installation, current
 from tasks.clients.plans import fetch_approved_plan
 from tasks.clients.settings import Edge as EdgeSettings
+from tasks.core.certificate import check_bundle
 from tasks.core.errors import CertferryError, Drifted, EdgeUnavailable, ProofFailed
 from tasks.core.hand_over import check_key_clean, check_live, vault_context
 from tasks.core.model import Certificate, Drop, Handshake
@@ -141,7 +142,7 @@ def _stage(here: Installation, drop: Drop, certificate: Certificate, now: dateti
     data_key = here.keys.unwrap(here.certificates.fetch_data_key(certificate.id), vault_context(certificate.id, drop))
     sealed = here.vault.get(certificate.vault_key, certificate.vault_version)
     files = open_bundle(sealed, data_key, certificate.id, certificate.hostname, certificate.account)
-    checked = here.check_bundle(files, certificate.hostname, now)
+    checked = check_bundle(files, here.terms(certificate.hostname, now))
     bundle = checked.edge_pem(files)
     found = (checked.leaf_sha256, checked.spki_sha256, hashlib.sha256(bundle).hexdigest())
     if found != (certificate.leaf_sha256, certificate.spki_sha256, certificate.bundle_sha256):

@@ -7,7 +7,7 @@ Tests lend an installation with fakes through `lend`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -28,8 +28,10 @@ from tasks.clients.records.drops import Drops
 from tasks.clients.settings import Settings, load_settings, settings_path
 from tasks.clients.store import DropStore, S3DropStore, S3Vault, Vault
 from tasks.clients.tickets import EmbeddedDesk, TicketDesk
-from tasks.core.certificate import CheckedBundle, check_bundle, load_roots
+from tasks.core import policy
+from tasks.core.certificate import Rules, Terms, load_roots
 from tasks.core.model import Hostname
+from tasks.core.terms import parse_blocked_keys
 
 
 class Installation:
@@ -42,17 +44,30 @@ class Installation:
         """Read the clock: the one place that does. A step reads it once and passes it down."""
         return datetime.now(UTC)
 
-    def check_bundle(self, files: Mapping[str, bytes], hostname: Hostname, now: datetime) -> CheckedBundle:
+    def terms(self, hostname: Hostname, now: datetime) -> Terms:
         """
-        Judge a customer's files by this installation's trust store; step 2 and step 4 do, and must not differ.
+        Give the terms by which files for *hostname* are judged here; step 2 and step 4 do, and must not differ.
 
         Raises:
-            BadBundle: At least one finding refuses; the error carries all of them.
+            BadInput: The trust store or the list of blocked keys is not what the settings say.
         """
         trust = self.settings.trust
         assert trust.roots_file is not None  # noqa: S101 - the settings have been checked
         roots = load_roots(trust.roots_file.read_bytes())
-        return check_bundle(files, hostname, roots, trust.store == "public", now, trust.minimum_validity)
+        return Terms(roots, trust.store == "public", now, hostname, self._rules())
+
+    def _rules(self) -> Rules:
+        rules = self.settings.rules
+        blocked = parse_blocked_keys(rules.blocked_keys.read_text("utf-8")) if rules.blocked_keys else frozenset()
+        return Rules(
+            rsa_bits=tuple(bits for bits in policy.RSA_BITS if bits >= rules.rsa_minimum_bits),
+            curves=tuple(rules.curves),
+            minimum_validity=self.settings.trust.minimum_validity,
+            maximum_lifetime=rules.maximum_lifetime,
+            maximum_names=rules.maximum_names,
+            refused_warnings=frozenset(rules.refused_warnings),
+            blocked_keys=blocked,
+        )
 
     @cached_property
     def database(self) -> Database:

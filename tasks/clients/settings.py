@@ -110,6 +110,30 @@ class Trust(Section):
         return Path(certifi.where()) if self.store == "public" else self.file
 
 
+Warned = Literal[
+    "address-as-name",
+    "chain-expires-first",
+    "must-staple",
+    "no-sct",
+    "renewal-names-dropped",
+    "renewal-older",
+    "renewal-same-certificate",
+    "renewal-same-key",
+]
+"""The findings that warn, unless an installation wants them to refuse."""
+
+
+class Rules(Section):
+    """How much stricter than certferry's own rules this installation is; it can't be laxer."""
+
+    rsa_minimum_bits: int = Field(min(policy.RSA_BITS), ge=min(policy.RSA_BITS), le=max(policy.RSA_BITS))
+    curves: list[Literal["secp256r1", "secp384r1"]] = Field(list(policy.EC_CURVES), description="[] takes RSA only.")
+    maximum_lifetime: timedelta | None = Field(None, description="Of a leaf, public or private.")
+    maximum_names: int = Field(policy.MAX_SANS, ge=1, le=policy.MAX_SANS)
+    refused_warnings: list[Warned] = Field([], description="Warnings that refuse here; docs/findings has each.")
+    blocked_keys: Path | None = Field(None, description="A file of public keys nobody may use: SHA-256 of the SPKI.")
+
+
 class Edge(Section):
     """One edge of the pair: an nginx whose state directory this machine can write."""
 
@@ -153,6 +177,7 @@ class Settings(BaseSettings):
     keys: Keys = Keys()
     drops: Drops = Drops()
     trust: Trust = Trust()
+    rules: Rules = Rules()
     edges: list[Edge] = Field(min_length=2, max_length=2, description="The pair.")
     billing: Billing
     front_desk: FrontDesk = FrontDesk()
@@ -221,12 +246,13 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     url = settings.database.url
     if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
         url = f"sqlite:///{base / url.removeprefix('sqlite:///')}"
-    trust_file = settings.trust.file
+    trust_file, blocked = settings.trust.file, settings.rules.blocked_keys
     return settings.model_copy(
         update={
             "database": settings.database.model_copy(update={"url": url}),
             "keys": settings.keys.model_copy(update={"file": base / settings.keys.file}),
             "trust": settings.trust.model_copy(update={"file": base / trust_file if trust_file else None}),
+            "rules": settings.rules.model_copy(update={"blocked_keys": base / blocked if blocked else None}),
             "edges": [e.model_copy(update={"directory": base / e.directory}) for e in settings.edges],
         }
     )

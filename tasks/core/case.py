@@ -1,22 +1,22 @@
-"""One case for the checks: what the customer sent, for which hostname, judged by whom and when."""
+"""One case for the checks: what the customer sent, how far it leads, and the terms it is judged by."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from cryptography import x509
 
 from tasks.core.chain import Path
+from tasks.core.commands import request_with_key, request_with_new_key
 from tasks.core.contents import Contents
-from tasks.core.model import Hostname
-from tasks.core.text import printable
+from tasks.core.errors import BadInput
+from tasks.core.leaf import dns_names
+from tasks.core.model import parse_hostname
+from tasks.core.terms import Terms
 
-_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
-_SHOWN_NAMES: Final = 10
-_MAX_COMMON_NAME: Final = 64  # X.520 ub-common-name; openssl refuses a longer one
+_MOST_NAMES: Final = 10
+_SEND: Final = "send new.csr to your certificate authority, and save what comes back as new.crt beside these files."
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,11 @@ class Case:
     All that a check may look at.
 
     Attributes:
-        public_trust: Whether the roots are the public ones, so that the rules of public authorities hold.
-
         path: How far the certificates lead; None without a leaf.
     """
 
-    files: Mapping[str, bytes]
     contents: Contents
-    hostname: Hostname
-    public_trust: bool
-    now: datetime
-    minimum_validity: timedelta
+    terms: Terms
     path: Path | None
 
     @property
@@ -43,42 +37,29 @@ class Case:
         return self.contents.leaf
 
     @property
-    def new_key_and_request(self) -> str:
-        """The command that makes a new key and asks for a certificate for it."""
-        make = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ssl.key -out ssl.csr"
-        return f"{make} {self._names}"
+    def new_key(self) -> tuple[str, str]:
+        """What to do where the key cannot stay: a sentence and its command."""
+        fix = f"Make a new key and a request for it; {_SEND}"
+        return fix, request_with_new_key(self._names)
 
     @property
-    def renew(self) -> str:
-        """What to do where the key is good and the certificate is not."""
-        return f"Send your authority a new request: openssl req -new -key ssl.key -out ssl.csr {self._names}"
+    def reissue(self) -> tuple[str, str]:
+        """What to do where the key is good and the certificate is not: a sentence and its command."""
+        if self.contents.key is None:
+            return self.new_key
+        fix = f"Make a new request; {_SEND}"
+        return fix, request_with_key(self.contents.key_file, self._names)
 
     @property
-    def _names(self) -> str:
-        subject = f"/CN={self.hostname}" if len(self.hostname) <= _MAX_COMMON_NAME else "/"
-        return f'-subj "{subject}" -addext "subjectAltName=DNS:{self.hostname}"'
+    def _names(self) -> list[str]:
+        """The names to ask for: the hostname, or those of the leaf that can be asked for as they are."""
+        if self.terms.hostname or not self.leaf:
+            return [self.terms.hostname] if self.terms.hostname else []
+        return [name for name in dns_names(self.leaf)[:_MOST_NAMES] if _is_clean(name)]
 
 
-def dns_names(certificate: x509.Certificate) -> list[str]:
-    """Give the subject alternative names of type DNS, as they stand there."""
-    names = find_extension(certificate, x509.SubjectAlternativeName)
-    return names.get_values_for_type(x509.DNSName) if names else []
-
-
-def names_text(certificate: x509.Certificate) -> str:
-    names = [printable(name, 80) for name in dns_names(certificate)]
-    if not names:
-        return "no name at all (it has no subjectAltName of type DNS; the common name does not count)"
-    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-    return ", ".join(names[:_SHOWN_NAMES]) + more
-
-
-def name_of(certificate: x509.Certificate) -> str:
-    return printable(certificate.subject.rfc4514_string()) or "without a name"
-
-
-def find_extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
+def _is_clean(name: str) -> bool:
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+        return parse_hostname(name.removeprefix("*.")) == name.removeprefix("*.")
+    except BadInput:
+        return False

@@ -1,18 +1,17 @@
 """
 Judge a customer's key, certificate and chain: nothing a browser would refuse gets through.
 
-    files -> contents (what is in them) -> path (to a root) -> checks (every finding) -> CheckedBundle
+    files -> intake (pieces) -> contents (key, leaf, others) -> path (to a root) -> checks (every finding) -> Verdict
 
-Pure: the roots and the time are arguments, and no address out of a certificate is ever looked at.
+Pure: the roots and the time are among the terms, and no address out of a certificate is ever looked at.
 """
 
 from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -20,115 +19,72 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 
-from tasks.core import policy
-from tasks.core.case import Case, dns_names
-from tasks.core.chain import Path, check_path, find_path
+from tasks.core.case import Case
+from tasks.core.chain import Path, check_path, find_path, name_to_verify
 from tasks.core.checks import CHECKS
-from tasks.core.contents import public_facts, read_contents
+from tasks.core.contents import Contents, read_contents
 from tasks.core.errors import BadBundle, BadInput, Who
 from tasks.core.files import FILES
 from tasks.core.findings import refuse, sort_findings
-from tasks.core.model import Finding, Hostname
+from tasks.core.leaf import dns_names, issuer_of, name_of
+from tasks.core.model import Finding, Severity
+from tasks.core.public_key import describe_certified
+from tasks.core.terms import Installed, KeyStanding, Rules, Terms
 from tasks.core.text import printable
+from tasks.core.verdict import CheckedBundle, Link, Role, Verdict
 
-__all__ = ["FILES", "CheckedBundle", "check_bundle", "judge", "load_roots"]
+__all__ = [
+    "FILES",
+    "CheckedBundle",
+    "Installed",
+    "KeyStanding",
+    "Rules",
+    "Terms",
+    "Verdict",
+    "check_bundle",
+    "judge",
+    "load_roots",
+]
+
+# The serial number has a check of its own; and a filter that is set once cannot get lost between threads.
+warnings.filterwarnings("ignore", ".*serial number.*", CryptographyDeprecationWarning)
 
 
-@dataclass(frozen=True)
-class CheckedBundle:
+def judge(files: Mapping[str, bytes], terms: Terms) -> Verdict:
     """
-    A bundle that passed every check. Holds no key.
-
-    Attributes:
-        subject, issuer: RFC 4514 text, escaped for display.
-
-        serial: Lower hex.
-
-        dns_names: The SANs of type DNS, lower case, sorted; escaped for display.
-
-        leaf_pem, chain_pem: The certificates as they are served, the leaf's issuer first, without the root.
-
-        warnings: Findings that do not refuse: warnings and notes.
-    """
-
-    leaf_sha256: str
-    spki_sha256: str
-    subject: str
-    issuer: str
-    serial: str
-    dns_names: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
-    leaf_pem: bytes = field(repr=False)
-    chain_pem: tuple[bytes, ...] = field(repr=False)
-    warnings: tuple[Finding, ...] = ()
-
-    def edge_pem(self, files: Mapping[str, bytes]) -> bytes:
-        """
-        Give what an edge loads: the key exactly as it was sent, the leaf, the intermediates.
-
-        The same files always give the same bytes; only line breaks and text around the PEM blocks are left out.
-
-        Raises:
-            ValueError: *files* are not those that were checked.
-        """
-        key = read_contents(files).key
-        if key is None or key.facts.spki_sha256 != self.spki_sha256:
-            raise ValueError("the key in these files is not the one that was checked")
-        return key.pem() + self.leaf_pem + b"".join(self.chain_pem)
-
-
-def judge(
-    files: Mapping[str, bytes],
-    hostname: Hostname,
-    roots: Sequence[x509.Certificate],
-    public_trust: bool,
-    now: datetime,
-    minimum_validity: timedelta = policy.MIN_VALIDITY_LEFT,
-) -> tuple[CheckedBundle | None, tuple[Finding, ...]]:
-    """
-    Run every check over *files* and give all findings, the refusing ones first.
+    Run every check over *files* and give all findings, the refusing ones first; never raises, whatever is in them.
 
     Args:
-        roots: Who is trusted; certificates in *files* never are.
-
-        public_trust: Whether *roots* are the public ones, so that the rules for public certificates hold.
-
-        now: With a timezone.
-
-    Returns:
-        The bundle, or None where a finding refuses it.
+        files: By the names that the customer knows them by; what they are is told by their content.
     """
-    contents = read_contents(files)
-    path = find_path(contents.leaf, contents.certificates, roots, now) if contents.leaf else None
-    case = Case(files, contents, hostname, public_trust, now, minimum_validity, path)
+    contents = read_contents(files, terms.hostname, terms.now)
+    path = find_path(contents.leaf, list(contents.certificates), terms.roots, terms.now) if contents.leaf else None
+    case = Case(contents, terms, path)
     found = [*contents.findings, *(finding for check in CHECKS for finding in check(case))]
     if path and not any(finding.refuses for finding in found):
-        found += _validate(path, hostname, now)
-    findings = sort_findings(found)
-    if path is None or any(finding.refuses for finding in findings):
-        return None, findings
-    return _bundle(path, findings), findings
+        found += _validate(path, terms)
+    findings = sort_findings(_hardened(finding, terms.rules) for finding in found)
+    refused = path is None or any(finding.refuses for finding in findings)
+    return Verdict(
+        hostname=terms.hostname,
+        bundle=None if path is None or refused else _bundle(path, contents, findings),
+        findings=findings,
+        key=f"{contents.key.facts.shown} ({printable(contents.key.file)})" if contents.key else None,
+        chain=tuple(_links(path, contents)) if path else (),
+    )
 
 
-def check_bundle(
-    files: Mapping[str, bytes],
-    hostname: Hostname,
-    roots: Sequence[x509.Certificate],
-    public_trust: bool,
-    now: datetime,
-    minimum_validity: timedelta = policy.MIN_VALIDITY_LEFT,
-) -> CheckedBundle:
+def check_bundle(files: Mapping[str, bytes], terms: Terms) -> CheckedBundle:
     """
     Give the checked bundle of *files*; the arguments are those of `judge`.
 
     Raises:
         BadBundle: At least one finding refuses; the error carries all of them.
     """
-    bundle, findings = judge(files, hostname, roots, public_trust, now, minimum_validity)
-    if bundle is None:
-        raise BadBundle.of(hostname, findings)
-    return bundle
+    verdict = judge(files, terms)
+    if verdict.bundle is None:
+        raise BadBundle.of(terms.hostname or "the files", verdict.findings)
+    return verdict.bundle
 
 
 def load_roots(pem: bytes) -> list[x509.Certificate]:
@@ -139,10 +95,7 @@ def load_roots(pem: bytes) -> list[x509.Certificate]:
         BadInput: There is no certificate in it, or one that does not parse.
     """
     try:
-        with warnings.catch_warnings():
-            # A public root has a serial number that is not positive: nothing a reader of our output can mend.
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            return x509.load_pem_x509_certificates(pem)
+        return x509.load_pem_x509_certificates(pem)
     except ValueError:
         raise BadInput(
             "the trust store",
@@ -153,23 +106,28 @@ def load_roots(pem: bytes) -> list[x509.Certificate]:
         ) from None
 
 
-def _validate(path: Path, hostname: Hostname, now: datetime) -> list[Finding]:
+def _hardened(finding: Finding, rules: Rules) -> Finding:
+    """Make a warning refuse where the installation wants it so."""
+    refused = finding.severity is Severity.WARN and finding.code in rules.refused_warnings
+    return replace(finding, severity=Severity.REFUSE) if refused else finding
+
+
+def _validate(path: Path, terms: Terms) -> list[Finding]:
     """Have the path judged once more as a TLS client would; what `CHECKS` do not explain ends here."""
     try:
-        check_path(path, hostname, max(now, path.leaf.not_valid_before_utc))
+        check_path(path, name_to_verify(path.leaf, terms.hostname), max(terms.now, path.leaf.not_valid_before_utc))
     except verification.VerificationError as error:
         reason = printable(str(error).partition(" (encountered")[0].removeprefix("validation failed: "))
-        fix = "Ask your authority for the right intermediates: openssl verify -untrusted ssl.chain ssl.crt"
-        return [refuse("chain-invalid", f"a browser would not accept the chain: {reason}", fix)]
+        fix = "Ask your certificate authority for the right intermediates."
+        return [refuse("chain-invalid", f"a browser would not accept the chain: {reason}", fix, who=Who.CA)]
     return []
 
 
-def _bundle(path: Path, findings: tuple[Finding, ...]) -> CheckedBundle:
+def _bundle(path: Path, contents: Contents, findings: tuple[Finding, ...]) -> CheckedBundle:
     leaf = path.leaf
-    facts = public_facts(leaf)
     return CheckedBundle(
         leaf_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
-        spki_sha256=hashlib.sha256(facts.spki if facts and facts.spki else b"").hexdigest(),
+        spki_sha256=hashlib.sha256(describe_certified(leaf).spki or b"").hexdigest(),
         subject=printable(leaf.subject.rfc4514_string()),
         issuer=printable(leaf.issuer.rfc4514_string()),
         serial=format(leaf.serial_number, "x"),
@@ -178,5 +136,17 @@ def _bundle(path: Path, findings: tuple[Finding, ...]) -> CheckedBundle:
         not_after=leaf.not_valid_after_utc,
         leaf_pem=leaf.public_bytes(Encoding.PEM),
         chain_pem=tuple(link.public_bytes(Encoding.PEM) for link in path.links),
+        manifest=contents.manifest or b"",
         warnings=findings,
     )
+
+
+def _links(path: Path, contents: Contents) -> Iterator[Link]:
+    """Give the chain from the leaf up, to the root or to the gap, as it is drawn for a person."""
+    for certificate in (path.leaf, *path.links):
+        role = Role.LEAF if certificate == path.leaf else Role.INTERMEDIATE
+        yield Link(role, name_of(certificate), certificate.not_valid_after_utc, contents.certificates[certificate])
+    if path.root:
+        yield Link(Role.ROOT, name_of(path.root), path.root.not_valid_after_utc, "the trust store")
+    elif path.top.subject != path.top.issuer:
+        yield Link(Role.MISSING, issuer_of(path.top))

@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from tasks.core.leaf import find_extension
 from tasks.core.model import Hostname
 
 
@@ -116,6 +117,15 @@ def check_path(path: Path, hostname: Hostname, at: datetime) -> None:
         .build_server_verifier(x509.DNSName(hostname))
     )
     verifier.verify(path.leaf, list(path.links))
+
+
+def name_to_verify(leaf: x509.Certificate, hostname: Hostname | None) -> Hostname:
+    """Give *hostname*, or a name that *leaf* covers where nobody asked for one."""
+    if hostname:
+        return hostname
+    names = find_extension(leaf, x509.SubjectAlternativeName)
+    first = names.get_values_for_type(x509.DNSName)[0] if names else ""
+    return Hostname(f"any{first[1:]}" if first.startswith("*.") else first)
 
 
 def _may_sign(_policy: verification.Policy, _certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:

@@ -1,52 +1,46 @@
-"""
-What is in the customer's files: the key, the leaf and the other certificates, wherever they lie.
-
-Whatever is wrong with the form of a file becomes a finding, and reading goes on, so that the customer
-hears about everything at once.
-"""
+"""What the pieces are together: the leaf, the key that it belongs to, and the other certificates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from tasks.core import policy
-from tasks.core.der import is_der
-from tasks.core.findings import note, refuse
-from tasks.core.model import Finding
-from tasks.core.pem import Block, armour, read_blocks
-from tasks.core.private_key import PublicFacts, describe_private, describe_public
+from tasks.core.commands import request_with_new_key
+from tasks.core.errors import Who
+from tasks.core.files import FILES
+from tasks.core.findings import note, refuse, shell_name
+from tasks.core.identify import LABELS, PRIVATE_KEYS, Kind
+from tasks.core.intake import Intake, Piece, take_in, unreadable_certificate, unreadable_key
+from tasks.core.leaf import UNREADABLE, covers, dns_names, find_malformation, has_raw_names, is_authority
+from tasks.core.model import Finding, Hostname
+from tasks.core.pem import armour
+from tasks.core.private_key import describe_private
+from tasks.core.public_key import PublicFacts, describe_certified
+from tasks.core.text import printable
 
-KEY, CRT, CHAIN = "ssl.key", "ssl.crt", "ssl.chain"
-_CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
-_REQUEST_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
+_WHY_NO_KEY: Final = frozenset({"key-unreadable", "archive-refused"})
+_WHY_NO_CERTIFICATE: Final = frozenset(
+    {"certificate-unreadable", "certificate-malformed", "name-not-idna", "archive-refused"}
 )
-_PKCS7_DATA = bytes.fromhex("06092a864886f70d010702")
-_PKCS12_START = bytes.fromhex("020103")
 
 
 @dataclass(frozen=True)
 class Key:
-    """The private key: as it was sent (label and DER), never shown, and the facts about it."""
+    """The private key as it was sent, never shown, and the facts about it."""
 
-    label: str
+    file: str
+    kind: Kind
     der: bytes = field(repr=False)
     facts: PublicFacts
 
     def pem(self) -> bytes:
         """Give the very bytes that were sent, in lines of 64."""
-        return armour(self.label, self.der)
+        return armour(LABELS[self.kind], self.der)
 
 
 @dataclass(frozen=True)
@@ -55,217 +49,178 @@ class Contents:
     What was found.
 
     Attributes:
-        certificates: All of them once, in the order of the files.
+        key: The one that belongs to *leaf*, else the first.
 
-        leaf: The one that the key belongs to, else the first that is no authority.
+        certificates: All of them once, in the order they were sent, each with its file.
+
+        leaf: The customer's own certificate, as far as one can be told.
+
+        manifest: The `dotcloud.yml`.
     """
 
     key: Key | None
-    certificates: tuple[x509.Certificate, ...]
+    certificates: Mapping[x509.Certificate, str]
     leaf: x509.Certificate | None
+    manifest: bytes | None
     findings: tuple[Finding, ...]
 
+    @property
+    def key_file(self) -> str:
+        return self.key.file if self.key else FILES[0]
 
-@dataclass
-class _Reading:
-    """The notes taken while reading."""
-
-    keys: dict[str, list[Block]] = field(default_factory=dict)
-    certificates: dict[str, list[bytes]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-
-def read_contents(files: Mapping[str, bytes]) -> Contents:
-    """Read `ssl.key`, `ssl.crt` and `ssl.chain` of *files*."""
-    reading = _Reading()
-    for name in (KEY, CRT, CHAIN):
-        _read_file(name, files.get(name, b""), reading)
-    reading.findings += _misplaced(reading)
-    key = _choose_key(reading)
-    certificates = _load_certificates(reading)
-    leaf = _choose_leaf(certificates, key)
-    return Contents(key, tuple(certificates), leaf, tuple(reading.findings))
+    @property
+    def leaf_file(self) -> str:
+        return self.certificates[self.leaf] if self.leaf else FILES[1]
 
 
-def _read_file(name: str, data: bytes, reading: _Reading) -> None:
-    if len(data) > policy.FILE_MAX_BYTES:
-        cause = f"{name} has {len(data)} bytes; at most {policy.FILE_MAX_BYTES} are read"
-        reading.findings.append(refuse("file-too-large", cause, f"Keep only PEM blocks in {name}: less {name}"))
-        return
-    blocks = read_blocks(data)
-    if not blocks:
-        _read_without_pem(name, data, reading)
-    for block in blocks:
-        _read_block(name, block, reading)
+def read_contents(files: Mapping[str, bytes], hostname: Hostname | None, now: datetime) -> Contents:
+    """
+    Find the key, the leaf and the other certificates in *files*.
+
+    Args:
+        hostname: Where there are several leaves, the one for it is meant.
+
+        now: Where there are several for it, one that is valid is meant.
+    """
+    intake = take_in(files)
+    findings = list(intake.findings)
+    certificates = _load_certificates(intake, findings)
+    keys = _load_keys(intake, findings)
+    leaf = _choose_leaf(list(certificates), keys, hostname, now)
+    key = _choose_key(keys, leaf, findings)
+    findings += _judge_set_aside(intake, key, leaf)
+    findings += _missing(intake, key, hostname, findings, bool(certificates))
+    findings += _swapped(intake)
+    return Contents(key, certificates, leaf, intake.manifest, tuple(findings))
 
 
-def _read_block(name: str, block: Block, reading: _Reading) -> None:
-    if block.is_private_key:
-        reading.keys.setdefault(name, []).append(block)
-    elif block.label in _REQUEST_LABELS:
-        fix = f"Send it to your certificate authority, and put what comes back into {name}."
-        reading.findings.append(refuse("is-request", f"{name} holds a certificate signing request", fix))
-    elif block.label == "PKCS7":
-        reading.findings.append(_pkcs7(name, "PEM"))
-    elif block.label in _CERTIFICATE_LABELS:
-        if block.der is None:
-            reading.findings.append(_unreadable_certificate(name))
-        else:
-            reading.certificates.setdefault(name, []).append(block.der)
+def find_key(files: Mapping[str, bytes], spki_sha256: str) -> Key | None:
+    """Give the private key in *files* whose public half has this SHA-256, or None."""
+    keys = _load_keys(take_in(files), [])
+    return next((key for key in keys if key.facts.spki_sha256 == spki_sha256), None)
 
 
-def _read_without_pem(name: str, data: bytes, reading: _Reading) -> None:
-    """Explain a file that is not PEM, and read it all the same where it is DER."""
-    if not data.strip():
-        return
-    if not is_der(data):
-        reading.findings.append(_unreadable_key(name) if name == KEY else _unreadable_certificate(name))
-    elif _PKCS12_START in data[:12]:
-        fix = (
-            f"Take it apart: openssl pkcs12 -in {name} -nocerts -nodes -out key.pem; "
-            f"openssl pkcs12 -in {name} -nokeys -out certs.pem; mv key.pem ssl.key; mv certs.pem ssl.crt"
-        )
-        reading.findings.append(refuse("is-pkcs12", f"{name} is a PKCS#12 (.p12, .pfx) file", fix))
-    elif _PKCS7_DATA in data[:24]:
-        reading.findings.append(_pkcs7(name, "DER"))
-    elif _is_certificate(data):
-        fix = f"Convert it: openssl x509 -inform DER -in {name} -out {name}.pem && mv {name}.pem {name}"
-        reading.findings.append(refuse("certificate-is-der", f"{name} is a certificate in DER, not PEM", fix))
-        reading.certificates.setdefault(name, []).append(data)
-    elif name == KEY:
-        fix = f"Convert it: openssl pkey -inform DER -in {name} -out {name}.pem && mv {name}.pem {name}"
-        reading.findings.append(refuse("key-is-der", f"{name} is in DER, not PEM", fix))
-        reading.keys.setdefault(name, []).append(Block("PRIVATE KEY", data))
-    else:
-        reading.findings.append(_unreadable_certificate(name))
-
-
-def _misplaced(reading: _Reading) -> Iterator[Finding]:
-    """Say which files hold what another one should."""
-    keys, certificates = reading.keys, reading.certificates
-    explained = {finding.code for finding in reading.findings}
-    if KEY not in keys and CRT in keys and KEY in certificates and CRT not in certificates:
-        fix = "Swap them: mv ssl.key ssl.tmp && mv ssl.crt ssl.key && mv ssl.tmp ssl.crt"
-        yield refuse("files-swapped", "ssl.key holds the certificate and ssl.crt the private key", fix)
-        return
-    if KEY not in keys and (elsewhere := next(iter(keys), None)):
-        cause = f"ssl.key holds no private key, but {elsewhere} does"
-        yield refuse("key-missing", cause, f"Take it out: openssl pkey -in {elsewhere} -out ssl.key")
-    elif not keys and not explained & {"key-unreadable", "is-pkcs12"}:
-        fix = "Put the key in that the certificate was requested with; if it is lost, make a new one: " + _REQUEST
-        yield refuse("key-missing", "ssl.key is missing, empty or holds no private key", fix)
-    if not certificates and not explained & {"certificate-unreadable", "is-request", "is-pkcs7", "is-pkcs12"}:
-        fix = "Put in what your authority sent, until this shows its name: openssl x509 -in ssl.crt -noout -subject"
-        yield refuse("certificate-missing", "ssl.crt is missing, empty or holds no certificate", fix)
-
-
-_REQUEST = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ssl.key -out ssl.csr"
-
-
-def _choose_key(reading: _Reading) -> Key | None:
-    """Give the one key, from `ssl.key` if there is one in it."""
-    blocks = [(name, block) for name in (KEY, CRT, CHAIN) for block in reading.keys.get(name, [])]
-    if len({block.der for _, block in blocks}) > 1:
-        places = ", ".join(dict.fromkeys(name for name, _ in blocks))
-        fix = "Keep the one whose public half is the certificate's: openssl x509 -in ssl.crt -noout -pubkey"
-        reading.findings.append(refuse("two-keys", f"there are {len(blocks)} private keys in {places}", fix))
-    elif len(blocks) > 1:
-        reading.findings.append(note("key-repeated", "the private key is there more than once; one is used"))
-    for name, block in blocks[:1]:
+def _load_keys(intake: Intake, findings: list[Finding]) -> list[Key]:
+    """Load the keys, each once; several in one file are refused, since nobody knows which one is meant."""
+    found = {piece.der: piece for piece in reversed(intake.pieces) if piece.kind in PRIVATE_KEYS}
+    pieces = sorted(found.values(), key=intake.pieces.index)
+    sent = sum(piece.kind in PRIVATE_KEYS for piece in intake.pieces)
+    if sent > len(pieces):
+        findings.append(note("key-repeated", "the private key is there more than once; one is used"))
+    if len(pieces) > policy.MAX_KEYS:
+        cause = f"there are {len(pieces)} private keys; at most {policy.MAX_KEYS} are read"
+        findings.append(refuse("two-keys", cause, "Give only the key of this certificate."))
+    keys = []
+    for piece in pieces[: policy.MAX_KEYS]:
         try:
-            return _load_key(name, block, reading)
+            keys.append(Key(piece.file, piece.kind, piece.der, describe_private(piece.der)))
         except ValueError:
-            reading.findings.append(_unreadable_key(name, block.label))
-    return None
+            findings.append(unreadable_key(piece.file))
+    findings += _several_in_one(keys)
+    return keys
 
 
-def _load_key(name: str, block: Block, reading: _Reading) -> Key | None:
-    if block.encrypted or block.label == "ENCRYPTED PRIVATE KEY":
-        fix = f"Take the passphrase off: openssl pkey -in {name} -out ssl.plain && mv ssl.plain ssl.key"
-        cause = f"the private key in {name} is protected by a passphrase"
-        reading.findings.append(refuse("key-encrypted", cause, fix))
-        return None
-    if block.der is None:
-        raise ValueError("cut off")
-    return Key(block.label, block.der, describe_private(block.der))
+def _several_in_one(keys: Sequence[Key]) -> Iterator[Finding]:
+    for file in dict.fromkeys(key.file for key in keys):
+        inside = [key for key in keys if key.file == file]
+        if all(key.facts.is_same_key(inside[0].facts) for key in inside):
+            continue
+        cause = f"there are {len(inside)} private keys in {printable(file)}"
+        fix = "Keep the one that belongs to the certificate: this shows its first key, take away the one that differs."
+        yield refuse("two-keys", cause, fix, f"openssl pkey -in {shell_name(file)} -pubout")
 
 
-def _load_certificates(reading: _Reading) -> list[x509.Certificate]:
-    ders = [(name, der) for name in (KEY, CRT, CHAIN) for der in reading.certificates.get(name, [])]
-    if len(ders) > policy.MAX_CERTIFICATES:
-        cause = f"there are {len(ders)} certificates; at most {policy.MAX_CERTIFICATES} are read"
-        fix = "Keep the leaf and the intermediates of its chain: grep -c BEGIN ssl.crt ssl.chain"
-        reading.findings.append(refuse("too-many-certificates", cause, fix))
-    loaded: dict[x509.Certificate, None] = {}
-    for name, der in ders[: policy.MAX_CERTIFICATES]:
-        certificate = _load_certificate(der)
-        if certificate is None:
-            reading.findings.append(_unreadable_certificate(name))
+def _load_certificates(intake: Intake, findings: list[Finding]) -> dict[x509.Certificate, str]:
+    pieces = [piece for piece in intake.pieces if piece.kind is Kind.CERTIFICATE]
+    if len(pieces) > policy.MAX_CERTIFICATES:
+        cause = f"there are {len(pieces)} certificates; at most {policy.MAX_CERTIFICATES} are read"
+        files = " ".join(shell_name(file) for file in dict.fromkeys(piece.file for piece in pieces))
+        fix = "Keep the leaf and the intermediates of its chain; this counts what is in each file."
+        findings.append(refuse("too-many-certificates", cause, fix, f"grep -c BEGIN {files}"))
+    loaded: dict[x509.Certificate, str] = {}
+    for piece in pieces[: policy.MAX_CERTIFICATES]:
+        certificate = _load_certificate(piece)
+        if isinstance(certificate, Finding):
+            findings.append(certificate)
         else:
-            loaded[certificate] = None
-    return list(loaded)
+            loaded.setdefault(certificate, piece.file)
+    return loaded
 
 
-def _load_certificate(der: bytes) -> x509.Certificate | None:
-    """Load a certificate and look at every part the checks look at: parts are parsed when first asked for."""
+def _load_certificate(piece: Piece) -> x509.Certificate | Finding:
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        _ = (certificate.extensions, certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string())
-        _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.public_bytes(Encoding.DER))
-    except _UNREADABLE:
-        return None
-    return certificate
+        certificate = x509.load_der_x509_certificate(piece.der)
+        part = find_malformation(certificate)
+    except UNREADABLE:
+        return unreadable_certificate(piece.file, "holds a certificate that cannot be read")
+    if part is None:
+        return certificate
+    again = "Ask your certificate authority to issue it again."
+    if has_raw_names(certificate):
+        cause = f"the certificate in {printable(piece.file)} has a name that is not in ASCII (xn--...), as it must be"
+        return refuse("name-not-idna", cause, again, who=Who.CA)
+    cause = f"the certificate in {printable(piece.file)} is not as the standard says: {part} cannot be read"
+    return refuse("certificate-malformed", cause, again, who=Who.CA)
 
 
-def _is_certificate(der: bytes) -> bool:
-    return _load_certificate(der) is not None
+def _choose_leaf(
+    certificates: Sequence[x509.Certificate], keys: Sequence[Key], hostname: Hostname | None, now: datetime
+) -> x509.Certificate | None:
+    """Give the first of the best: no authority, then for the hostname and valid, then with its key, then the newest."""
+
+    def merit(certificate: x509.Certificate) -> tuple[bool, bool, bool, datetime]:
+        facts = describe_certified(certificate)
+        fits = hostname is None or any(covers(name, hostname) for name in dns_names(certificate))
+        valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+        has_key = any(facts.is_same_key(key.facts) for key in keys)
+        return not is_authority(certificate), fits and valid, has_key, certificate.not_valid_before_utc
+
+    return max(certificates, key=merit, default=None)
 
 
-def is_authority(certificate: x509.Certificate) -> bool:
-    """Tell whether the certificate says that it may sign others."""
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
+def _choose_key(keys: Sequence[Key], leaf: x509.Certificate | None, findings: list[Finding]) -> Key | None:
+    facts = describe_certified(leaf) if leaf else None
+    chosen = next((key for key in keys if facts and facts.is_same_key(key.facts)), keys[0] if keys else None)
+    for key in keys:
+        if chosen and key.file != chosen.file and not key.facts.is_same_key(chosen.facts):
+            findings.append(
+                note("key-left-out", f"the private key in {printable(key.file)} is not the one; it is left")
+            )
+    return chosen
 
 
-def public_facts(certificate: x509.Certificate) -> PublicFacts | None:
-    """Give the facts about the certified key; None where it is of a kind that nothing here loads."""
-    pss = x509.ObjectIdentifier("1.2.840.113549.1.1.10")
-    try:
-        kind = "RSASSA-PSS" if certificate.public_key_algorithm_oid == pss else None
-        return describe_public(certificate.public_key(), kind)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
+def _judge_set_aside(intake: Intake, key: Key | None, leaf: x509.Certificate | None) -> Iterator[Finding]:
+    """Refuse what was set aside where it is needed, and pass over the rest."""
+    fit = bool(key and leaf and describe_certified(leaf).may_be_same_key(key.facts))
+    for aside in intake.set_aside:
+        needed = (aside.holds_key and not fit) or (aside.holds_certificate and leaf is None)
+        yield aside.finding if needed else aside.passed_over
 
 
-def _choose_leaf(certificates: list[x509.Certificate], key: Key | None) -> x509.Certificate | None:
-    def suits(certificate: x509.Certificate) -> tuple[bool, bool]:
-        facts = public_facts(certificate) if key else None
-        matches = bool(key and facts and facts.is_same_key(key.facts))
-        return matches, not is_authority(certificate)
-
-    return max(certificates, key=suits, default=None)  # the first of equals
-
-
-def _unreadable_key(name: str, label: str = "") -> Finding:
-    if label == "OPENSSH PRIVATE KEY":
-        fix = f"It is in OpenSSH's own format; convert it: ssh-keygen -p -m PEM -N '' -f {name}"
-    else:
+def _missing(
+    intake: Intake, key: Key | None, hostname: Hostname | None, findings: Sequence[Finding], has_certificate: bool
+) -> Iterator[Finding]:
+    """Say what is not there at all, unless something else explains why it was not found."""
+    explained = {finding.code for finding in findings if finding.refuses}
+    if not (key or explained & _WHY_NO_KEY or any(aside.holds_key for aside in intake.set_aside)):
         fix = (
-            f"Copy the whole file again, from BEGIN to END; openssl pkey -in {name} -noout -check must say it is valid."
+            "Add the private key that the certificate was requested with; if it is lost, make a new one and a request."
         )
-    return refuse("key-unreadable", f"the private key in {name} cannot be read", fix)
+        command = request_with_new_key([hostname] if hostname else [])
+        yield refuse("key-missing", "there is no private key in the files", fix, command)
+    aside = any(aside.holds_certificate for aside in intake.set_aside)
+    if not (has_certificate or explained & _WHY_NO_CERTIFICATE or aside):
+        fix = "Add what your certificate authority sent you; its first line is -----BEGIN CERTIFICATE-----."
+        yield refuse("certificate-missing", "there is no certificate in the files", fix)
 
 
-def _unreadable_certificate(name: str) -> Finding:
-    fix = f"Copy it again, from BEGIN to END, until this shows its name: openssl x509 -in {name} -noout -subject"
-    return refuse("certificate-unreadable", f"{name} holds something that is not a readable certificate", fix)
-
-
-def _pkcs7(name: str, form: str) -> Finding:
-    fix = (
-        f"Take the certificates out: openssl pkcs7 -inform {form} -in {name} -print_certs -out {name}.pem "
-        f"&& mv {name}.pem {name}"
-    )
-    return refuse("is-pkcs7", f"{name} is a PKCS#7 (.p7b) file", fix)
+def _swapped(intake: Intake) -> Iterator[Finding]:
+    """Say that `ssl.key` and `ssl.crt` each hold what the other is for; nothing has to be done about it."""
+    key_file, certificate_file, *_ = FILES
+    kinds = {
+        name: {piece.kind is Kind.CERTIFICATE for piece in intake.pieces if piece.file == name}
+        for name in (key_file, certificate_file)
+    }
+    if kinds[key_file] == {True} and kinds[certificate_file] == {False}:
+        cause = f"{key_file} holds the certificate and {certificate_file} the private key; they were read the right way"
+        yield note("files-swapped", cause)

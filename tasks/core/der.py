@@ -1,13 +1,16 @@
-"""Just enough DER to look at a key before anything expensive is done with it (X.690 section 8.1)."""
+"""Just enough DER to tell what something is before anything expensive is done with it (X.690 section 8.1)."""
 
 from __future__ import annotations
 
 from typing import Final
 
+BOOLEAN: Final = 0x01
 INTEGER: Final = 0x02
+BIT_STRING: Final = 0x03
 OCTET_STRING: Final = 0x04
 OBJECT_IDENTIFIER: Final = 0x06
 SEQUENCE: Final = 0x30
+CONTEXT: Final = 0xA0  # [0] constructed; the others follow
 
 
 def read_value(der: bytes, at: int = 0) -> tuple[int, bytes, int]:

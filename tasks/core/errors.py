@@ -131,7 +131,7 @@ class BadBundle(Rejected):
             subject,
             got=f"{first.cause}{more}",
             wanted="a key, certificate and chain that every browser accepts",
-            do=first.fix,
+            do=first.advice,
             who=first.who,
             code=first.code,
         )

@@ -221,5 +221,5 @@ def check_key_clean(hostname: Hostname, spki_sha256: str, compromised: bool) -> 
 def describe_refusal(error: CertferryError) -> str:
     """Give *error* as the customer reads it: all findings of a bundle, each with its fix; no code, no internals."""
     if isinstance(error, BadBundle) and error.findings:
-        return " ".join(f"{finding.cause}. {finding.fix}" for finding in error.findings if finding.refuses)
+        return " ".join(f"{finding.cause}. {finding.advice}" for finding in error.findings if finding.refuses)
     return f"{error.subject}: {error.got}; wanted {error.wanted}. {error.do}"

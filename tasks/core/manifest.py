@@ -17,20 +17,20 @@ from tasks.core.model import Finding
 from tasks.core.text import printable
 
 TYPE: Final = "python-worker"
-_FIX: Final = f"Write it anew: echo 'type: {TYPE}' > dotcloud.yml"
+_FIX: Final = ("Write it anew; one line is all it needs.", f"echo 'type: {TYPE}' > dotcloud.yml")
 _MAX_DEPTH: Final = 10
 
 
 def judge_manifest(data: bytes | None) -> Finding | None:
     """Give what is wrong with the `dotcloud.yml`, or None."""
     if data is None or not data.strip():
-        return refuse("yaml-missing", "dotcloud.yml is missing or empty", _FIX)
+        return refuse("yaml-missing", "dotcloud.yml is missing or empty", *_FIX)
     try:
         kind = _read_type(data)
     except (yaml.YAMLError, ValueError) as error:
-        return refuse("yaml-bad", f"dotcloud.yml cannot be read: {_reason(error)}", _FIX)
+        return refuse("yaml-bad", f"dotcloud.yml cannot be read: {_reason(error)}", *_FIX)
     if kind != TYPE:
-        return refuse("wrong-type", f"dotcloud.yml says type: {printable(kind, 60)}, not type: {TYPE}", _FIX)
+        return refuse("wrong-type", f"dotcloud.yml says type: {printable(kind, 60)}, not type: {TYPE}", *_FIX)
     return None
 
 

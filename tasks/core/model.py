@@ -135,18 +135,39 @@ class Finding:
 
         cause: One sentence, without a final full stop; text from a certificate is escaped in it.
 
-        fix: The exact command or action, as a sentence.
+        fix: What to do, as one sentence or more.
+
+        command: POSIX shell that does it in the customer's directory, with the customer's file names; empty where
+            no command can.
+
+        who: Who must act.
     """
 
     code: str
     severity: Severity
     cause: str
     fix: str
+    command: str = ""
     who: Who = Who.CUSTOMER
 
     @property
     def refuses(self) -> bool:
         return self.severity is Severity.REFUSE
+
+    @property
+    def advice(self) -> str:
+        """What to do, with the command behind it."""
+        return f"{self.fix} This does it: {self.command}" if self.command else self.fix
+
+    def letter(self, hostname: str) -> str:
+        """Give a paragraph about it that can be sent as it is to who must act."""
+        asks = {
+            Who.CUSTOMER: f"The certificate files for {hostname} need something from you: {self.cause}.",
+            Who.CA: f"Please look at the certificate that you issued for {hostname}: {self.cause}.",
+            Who.OPERATOR: f"The certificate files for {hostname} need an operator of the platform: {self.cause}.",
+            Who.NOBODY: f"For your information, about the certificate files for {hostname}: {self.cause}.",
+        }
+        return f"{asks[self.who]} {self.advice} [{self.code}]"
 
     def as_dict(self) -> dict[str, str]:
         """Give the parts, for ``--json`` and the front desk."""
@@ -155,6 +176,7 @@ class Finding:
             "severity": str(self.severity),
             "cause": self.cause,
             "fix": self.fix,
+            "command": self.command,
             "who": str(self.who),
         }
 

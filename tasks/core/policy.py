@@ -17,6 +17,14 @@ ENVELOPE_MAX_BYTES: Final = 256 * KIB  # ten RSA-4096 certificates and a key are
 FILE_MAX_BYTES: Final = 64 * KIB
 MANIFEST_MAX_BYTES: Final = 4 * KIB  # a dotcloud.yml of ours has one line
 MAX_CERTIFICATES: Final = 10  # the longest public chain in use has 4
+ARCHIVE_MAX_BYTES: Final = MIB  # of a zip or tar as it comes from an authority: the files of a hand-over, and a manual
+ARCHIVE_MAX_MEMBERS: Final = (
+    100  # files and directories; some authorities add a form of the chain for each kind of server
+)
+ARCHIVE_MEMBER_MAX_BYTES: Final = FILE_MAX_BYTES  # what is larger (a manual) is left out
+ARCHIVE_TOTAL_MAX_BYTES: Final = MIB  # of what is read of a zip, and of a whole tar, which only opens from the front
+MAX_FILES: Final = 100  # what a directory may hold beside the four
+MAX_KEYS: Final = 10
 DROP_SECRET_BYTES: Final = 32
 DROP_ID_BYTES: Final = 16  # 128 bits: not to be guessed (THREATS I4)
 

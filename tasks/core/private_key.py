@@ -9,71 +9,22 @@ Source:
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_private_key
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from tasks.core import policy
-from tasks.core.der import INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, read_sequence, read_values
+from tasks.core.der import CONTEXT, INTEGER, SEQUENCE, read_sequence, read_value
+from tasks.core.identify import Kind, identify
+from tasks.core.public_key import EC, EXPLICIT_EC, RSA, RSA_PSS, PublicFacts, describe_public, name_algorithm
 
-_RSA: Final = bytes.fromhex("2a864886f70d010101")
 _RSA_INTEGERS: Final = 9  # version, n, e, d, p, q, dp, dq, qInv; DSA's own form has 6
-_NAMES: Final = {
-    bytes.fromhex("2a8648ce3d0201"): "EC",
-    bytes.fromhex("2a8648ce380401"): "DSA",
-    bytes.fromhex("2a864886f70d01010a"): "RSASSA-PSS",
-    bytes.fromhex("2b6570"): "Ed25519",
-    bytes.fromhex("2b6571"): "Ed448",
-    bytes.fromhex("2b656e"): "X25519",
-    bytes.fromhex("2b656f"): "X448",
-}
 _MAX_LOAD_BITS: Final = 16384  # OpenSSL's own limits for a public key (OPENSSL_RSA_MAX_MODULUS_BITS,
 _MAX_EXPONENT_BITS: Final = 64  # OPENSSL_RSA_MAX_PUBEXP_BITS)
-
-
-@dataclass(frozen=True)
-class PublicFacts:
-    """
-    What the rules look at.
-
-    Attributes:
-        kind: ``RSA``, the curve of an EC key (``secp256r1``), or another algorithm's name.
-
-        modulus, exponent: Of an RSA key.
-
-        spki: The DER of the SubjectPublicKeyInfo; None where OpenSSL would not load the key.
-    """
-
-    kind: str
-    modulus: int = 0
-    exponent: int = 0
-    spki: bytes | None = field(default=None, repr=False)
-
-    @property
-    def spki_sha256(self) -> str | None:
-        return hashlib.sha256(self.spki).hexdigest() if self.spki else None
-
-    def is_same_key(self, other: PublicFacts) -> bool:
-        """Compare by SPKI, or by the numbers of an RSA key too odd to have one here."""
-        if self.spki and other.spki:
-            return self.spki == other.spki
-        return self.kind == other.kind == "RSA" and (self.modulus, self.exponent) == (other.modulus, other.exponent)
-
-
-def describe_public(key: CertificatePublicKeyTypes, kind: str | None = None) -> PublicFacts:
-    """Give the facts about a loaded public key; *kind* where the certificate knows better than the key object."""
-    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if isinstance(key, rsa.RSAPublicKey):
-        numbers = key.public_numbers()
-        return PublicFacts(kind or "RSA", numbers.n, numbers.e, spki)
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return PublicFacts(kind or key.curve.name, spki=spki)
-    return PublicFacts(kind or type(key).__name__.removesuffix("PublicKey"), spki=spki)
+_MAX_LOAD_BYTES: Final = 2048  # the largest DSA key in use has 1,200; what is larger may take seconds to load
 
 
 def describe_private(der: bytes) -> PublicFacts:
@@ -84,13 +35,14 @@ def describe_private(der: bytes) -> PublicFacts:
         ValueError: It is none of these. Says nothing about the content.
     """
     kind, inner = _kind(der)
-    if kind != "RSA":
+    if kind not in (RSA, RSA_PSS):
         return _describe_by_loading(der, kind)
     integers = [value for tag, value in read_sequence(inner) if tag == INTEGER]
     if len(integers) < _RSA_INTEGERS:
         raise ValueError("not an RSA private key")
     modulus, exponent = int.from_bytes(integers[1], "big"), int.from_bytes(integers[2], "big")
-    return PublicFacts("RSA", modulus, exponent, _rsa_spki(modulus, exponent))
+    spki = _rsa_spki(modulus, exponent) if kind == RSA else None
+    return PublicFacts(kind, modulus, exponent, spki)
 
 
 def _rsa_spki(modulus: int, exponent: int) -> bytes | None:
@@ -113,35 +65,40 @@ def check_numbers(der: bytes, facts: PublicFacts) -> None:
         ValueError: They do not.
     """
     affordable = facts.modulus.bit_length() in policy.RSA_BITS and facts.exponent == policy.RSA_EXPONENT
-    if facts.kind == "RSA" and affordable:
+    if facts.kind == RSA and affordable:
         _load(der)
 
 
 def _kind(der: bytes) -> tuple[str, bytes]:
     """Give the kind, and for RSA the PKCS#1 inside."""
+    what = identify(der)
     values = read_sequence(der)
-    tags = [tag for tag, _ in values[:3]]
-    if tags[:3] == [INTEGER, SEQUENCE, OCTET_STRING]:
-        tag, oid = read_values(values[1][1])[0]
-        if tag != OBJECT_IDENTIFIER:
-            raise ValueError("no algorithm")
-        return ("RSA", values[2][1]) if oid == _RSA else (_NAMES.get(oid, "unknown"), b"")
-    if tags[:2] == [INTEGER, OCTET_STRING]:
-        return "EC", b""
-    if tags[:2] == [INTEGER, INTEGER]:
-        return ("RSA", der) if len(values) >= _RSA_INTEGERS else ("DSA", b"")
+    if what is Kind.PKCS8:
+        return name_algorithm(values[1][1]), values[2][1]
+    if what is Kind.SEC1:
+        return (EXPLICIT_EC if _has_explicit_parameters(values) else EC), b""
+    if what is Kind.PKCS1:
+        return RSA, der
+    if what is Kind.DSA:
+        return "DSA", b""
     raise ValueError("not a private key")
 
 
+def _has_explicit_parameters(values: list[tuple[int, bytes]]) -> bool:
+    return any(tag == CONTEXT and read_value(value)[0] == SEQUENCE for tag, value in values)
+
+
 def _describe_by_loading(der: bytes, kind: str) -> PublicFacts:
-    """Give the facts about a key that is not plain RSA; only EC keys have to load, the others are refused anyway."""
+    """Give the facts about a key that is not RSA; only EC keys have to load, the others are refused anyway."""
+    if len(der) > _MAX_LOAD_BYTES:
+        return PublicFacts(kind)
     try:
         facts = describe_public(_load(der).public_key())  # type: ignore[arg-type]
     except ValueError:
-        if kind == "EC":
+        if kind == EC:
             raise
         return PublicFacts(kind)
-    return facts if kind == "EC" else PublicFacts(kind, spki=facts.spki)
+    return facts if kind == EC else PublicFacts(kind, spki=facts.spki)
 
 
 def _load(der: bytes) -> PrivateKeyTypes:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tasks.core.certificate import judge, load_roots
+from tasks.core.certificate import Terms, judge, load_roots
 from tasks.core.errors import BadBundle, BadInput
 from tasks.core.model import Finding, Hostname, Severity
 
@@ -33,12 +33,13 @@ def check_locally(
         BadInput: *trust* cannot be read.
     """
     if trust is not None:
-        return judge(files, hostname, _read_roots(trust), False, now)[1]
+        return judge(files, Terms(_read_roots(trust), False, now, hostname)).findings
     roots = _public_roots()
-    _, findings = judge(files, hostname, roots, True, now)
+    findings = judge(files, Terms(roots, True, now, hostname)).findings
     if TRUST_CODES.isdisjoint(x.code for x in findings):
         return findings
-    _, findings = judge(files, hostname, roots, False, now)  # private trust: without the public CAs' lifetime caps
+    # private trust: without the public authorities' lifetime caps
+    findings = judge(files, Terms(roots, False, now, hostname)).findings
     softened = [_soften(x) for x in findings]
     return tuple(sorted(softened, key=lambda x: list(Severity).index(x.severity)))
 

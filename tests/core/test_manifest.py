@@ -80,7 +80,7 @@ def test_anything_else_is_refused_with_the_line_that_mends_it(data: bytes | None
     assert finding is not None
     assert finding.refuses
     assert finding.code == code
-    assert "echo 'type: python-worker' > dotcloud.yml" in finding.fix
+    assert "echo 'type: python-worker' > dotcloud.yml" in finding.command
     assert finding.cause.isprintable()
 
 

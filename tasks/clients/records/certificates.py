@@ -123,6 +123,19 @@ class Certificates:
             row = session.get(AssignmentRow, (edge, hostname))
             return _assignment(row) if row else None
 
+    def find_installed(self, hostname: Hostname) -> Certificate | None:
+        """Give the newest certificate that a handshake has proven for *hostname* and an edge still serves, or None."""
+        wanted = (
+            select(CertificateRow)
+            .join(AssignmentRow, AssignmentRow.certificate_id == CertificateRow.id)
+            .where(AssignmentRow.hostname == hostname, AssignmentRow.proven_at.is_not(None))
+            .order_by(CertificateRow.created_at.desc())
+            .limit(1)
+        )
+        with self._database.reading() as session:
+            row = session.scalars(wanted).first()
+            return _certificate(row) if row else None
+
     def list_assignments(self) -> tuple[Assignment, ...]:
         """Give all assignments, by edge and hostname."""
         with self._database.reading() as session:

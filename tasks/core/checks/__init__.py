@@ -1,0 +1,53 @@
+"""
+The rules a customer's certificate must meet, one small check each; `CHECKS` is the list.
+
+A check looks at the case and yields what it finds; it never raises, and one that lacks its subject (no leaf was
+found) yields nothing. The rules are those of browsers and of the CA/Browser Forum's Baseline Requirements (BR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from tasks.core.case import Case
+from tasks.core.checks.chain import check_chain, check_chain_lifetimes, check_order, check_signatures
+from tasks.core.checks.key import check_key_history, check_key_numbers, check_pair, check_public_key
+from tasks.core.checks.leaf import (
+    check_extensions,
+    check_lifetime,
+    check_purpose,
+    check_serial,
+    check_validity,
+)
+from tasks.core.checks.names import check_names, check_wildcards
+from tasks.core.checks.renewal import check_renewal
+from tasks.core.manifest import judge_manifest
+from tasks.core.model import Finding
+
+
+def check_manifest(case: Case) -> Iterator[Finding]:
+    """The `dotcloud.yml` says what kind of app the drop is."""
+    if finding := judge_manifest(case.contents.manifest):
+        yield finding
+
+
+CHECKS: Final[Sequence[Callable[[Case], Iterator[Finding]]]] = (
+    check_key_numbers,
+    check_pair,
+    check_names,
+    check_validity,
+    check_public_key,
+    check_key_history,
+    check_purpose,
+    check_signatures,
+    check_serial,
+    check_lifetime,
+    check_wildcards,
+    check_extensions,
+    check_chain,
+    check_chain_lifetimes,
+    check_manifest,
+    check_renewal,
+    check_order,
+)

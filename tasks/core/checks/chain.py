@@ -1,0 +1,128 @@
+"""The rules about the chain: it leads to a trusted root, every link of it is sound, and it is served in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from tasks.core.case import Case
+from tasks.core.chain import Path, is_self_issued
+from tasks.core.errors import Who
+from tasks.core.files import FILES
+from tasks.core.findings import note, refuse, shell_name, warn
+from tasks.core.leaf import find_extension, issuer_of, name_of
+from tasks.core.model import Finding
+
+_SHA2: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_CLEAN_URL: Final = re.compile(r"http://[a-z0-9][a-z0-9.-]{0,200}(?:/[A-Za-z0-9._~/-]{0,200})?")
+_SAVE: Final = "save it as intermediate.cer beside these files"
+
+
+def check_signatures(case: Case) -> Iterator[Finding]:
+    """Every signature up to the root is over SHA-2."""
+    for certificate in (case.path.leaf, *case.path.links) if case.path else ():
+        algorithm = _signature_hash(certificate)
+        if not isinstance(algorithm, _SHA2):
+            name = algorithm.name.upper() if algorithm else "an algorithm that browsers do not know"
+            cause = f"the certificate {name_of(certificate)} is signed over {name}, not SHA-256, SHA-384 or SHA-512"
+            yield refuse("signature-algorithm", cause, *case.reissue, Who.CA)
+
+
+def check_chain(case: Case) -> Iterator[Finding]:
+    """The certificates lead from the leaf to a trusted root."""
+    if not case.path:
+        return
+    for below, link in pairwise((case.path.leaf, *case.path.links)):
+        if not link.not_valid_before_utc <= case.terms.now <= link.not_valid_after_utc:
+            cause = f"the intermediate {name_of(link)} is valid only until {link.not_valid_after_utc:%Y-%m-%d}"
+            fix = f"Download your certificate authority's current intermediate, and {_SAVE}."
+            yield refuse("chain-expired", cause, fix, _download(below))
+    if case.path.root is None:
+        yield _explain_end(case, case.path)
+
+
+def _explain_end(case: Case, path: Path) -> Finding:
+    """Say why the path ends before a root."""
+    top = path.top
+    issuer = issuer_of(top)
+    if is_self_issued(top):
+        what = "the certificate is signed by its own key" if not path.links else f"{name_of(top)} is no root we know"
+        fix = "Have the certificate issued by an authority that browsers trust. " + case.new_key[0]
+        return refuse("chain-untrusted", what, fix, case.new_key[1])
+    if any(root.subject == top.issuer for root in case.terms.roots):
+        what = f"{name_of(top)} is not signed by the key of the root that we know as {issuer}"
+        fix = "Have the certificate issued by an authority that browsers trust. " + case.new_key[0]
+        return refuse("chain-untrusted", what, fix, case.new_key[1])
+    fix = f"Download the certificate of {issuer} from your certificate authority, and {_SAVE}."
+    if any(other.subject == top.issuer for other in case.contents.certificates):
+        cause = f"the certificate that was sent for {issuer} is not the one that signed {name_of(top)}: its key differs"
+        return refuse("chain-wrong-issuer", cause, fix, _download(top))
+    cause = (
+        f"the chain stops at {name_of(top)}: the certificate of its issuer, {issuer}, is missing and no root we know"
+    )
+    return refuse("chain-incomplete", cause, fix, _download(top))
+
+
+def _download(certificate: x509.Certificate) -> str:
+    """Give the command that fetches its issuer, if it says where that lies in a way that is safe to show."""
+    for description in find_extension(certificate, x509.AuthorityInformationAccess) or ():
+        location = description.access_location
+        if (
+            description.access_method == AuthorityInformationAccessOID.CA_ISSUERS
+            and isinstance(location, x509.UniformResourceIdentifier)
+            and _CLEAN_URL.fullmatch(location.value)
+        ):
+            return f"curl -fsS -o intermediate.cer {shell_name(location.value)}"
+    return ""
+
+
+def check_chain_lifetimes(case: Case) -> Iterator[Finding]:
+    """No intermediate ends before the leaf: on that day the site would fail with a valid certificate."""
+    if not (case.path and case.path.root):
+        return
+    for link in case.path.links:
+        if case.terms.now <= link.not_valid_after_utc < case.path.leaf.not_valid_after_utc:
+            cause = f"the intermediate {name_of(link)} expires on {link.not_valid_after_utc:%Y-%m-%d}, before the leaf"
+            fix = "Renew before that day, with the intermediate that your certificate authority gives then."
+            yield warn("chain-expires-first", cause, fix)
+
+
+def check_order(case: Case) -> Iterator[Finding]:
+    """Say what is put right: the order, a root that is not sent, certificates that lead nowhere."""
+    if not (case.path and case.path.root):
+        return
+    served = (case.path.leaf, *case.path.links)
+    if not all(_is_in_order(served, sent) for sent in _sent_together(case)):
+        yield note("chain-out-of-order", "the certificates were not in the order leaf to root; they are served in it")
+    for certificate in case.contents.certificates:
+        if certificate == case.path.root:
+            yield note("root-left-out", f"the root {name_of(certificate)} is not served: every browser has it")
+        elif certificate not in served:
+            yield note("certificate-left-out", f"{name_of(certificate)} is not part of the chain and is not served")
+
+
+def _sent_together(case: Case) -> list[list[x509.Certificate]]:
+    """Give the certificates file by file; the files of a hand-over count as one, in their order."""
+    together: dict[str, list[x509.Certificate]] = {}
+    for certificate, file in case.contents.certificates.items():
+        together.setdefault("" if file in FILES else file, []).append(certificate)
+    return list(together.values())
+
+
+def _is_in_order(served: tuple[x509.Certificate, ...], sent: list[x509.Certificate]) -> bool:
+    places = [served.index(certificate) for certificate in sent if certificate in served]
+    return places == sorted(places)
+
+
+def _signature_hash(certificate: x509.Certificate) -> hashes.HashAlgorithm | None:
+    try:
+        return certificate.signature_hash_algorithm
+    except (UnsupportedAlgorithm, ValueError):
+        return None

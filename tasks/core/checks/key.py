@@ -1,0 +1,107 @@
+"""The rules about the key: whole, the certificate's own, of an accepted kind, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from tasks.core import policy
+from tasks.core.case import Case
+from tasks.core.contents import Key
+from tasks.core.findings import refuse, shell_name
+from tasks.core.leaf import names_text
+from tasks.core.model import Finding
+from tasks.core.private_key import check_numbers
+from tasks.core.public_key import EXPLICIT_EC, RSA, RSA_PSS, PublicFacts, describe_certified
+from tasks.core.terms import KeyStanding
+from tasks.core.text import printable
+from tasks.core.weak_keys import find_weakness
+
+_CODES: Final = {
+    EXPLICIT_EC: "curve-explicit",
+    RSA_PSS: "key-rsa-pss",
+    "Ed25519": "key-ed25519",
+    "Ed448": "key-ed448",
+    "DSA": "key-dsa",
+}
+
+
+def check_key_numbers(case: Case) -> Iterator[Finding]:
+    """The numbers of the private key belong together."""
+    if key := case.contents.key:
+        try:
+            check_numbers(key.der, key.facts)
+        except ValueError:
+            cause = f"the private key in {printable(key.file)} is damaged: its numbers do not belong together"
+            fix = "Look for an undamaged copy, until this command says that it is valid."
+            yield refuse("key-unreadable", cause, fix, f"openssl pkey -in {shell_name(key.file)} -noout -check")
+
+
+def check_pair(case: Case) -> Iterator[Finding]:
+    """The private key is the certificate's (by SPKI)."""
+    key = case.contents.key
+    if not (key and case.leaf) or describe_certified(case.leaf).may_be_same_key(key.facts):
+        return
+    key_file, leaf_file = key.file, case.contents.leaf_file
+    cause = (
+        f"the private key in {printable(key_file)} is not the one of the certificate in {printable(leaf_file)}"
+        f" for {names_text(case.leaf)}"
+    )
+    fix = "Find the key that the request was made with: the two lines that this prints must be the same."
+    yield refuse("key-mismatch", cause, fix, _compare(key, leaf_file))
+
+
+def _compare(key: Key, leaf_file: str) -> str:
+    digest = "openssl pkey -pubin -outform DER | openssl dgst -sha256"
+    return (
+        f"openssl pkey -in {shell_name(key.file)} -pubout | {digest}; "
+        f"openssl x509 -in {shell_name(leaf_file)} -noout -pubkey | {digest}"
+    )
+
+
+def check_public_key(case: Case) -> Iterator[Finding]:
+    """The key is of a kind, size and make that browsers accept and that keeps its secret."""
+    facts = [case.contents.key.facts] if case.contents.key else []
+    if case.leaf and not any(describe_certified(case.leaf).may_be_same_key(fact) for fact in facts):
+        facts.append(describe_certified(case.leaf))
+    for fact in facts:
+        yield from _judge_rsa(fact, case) if fact.kind == RSA else _judge_kind(fact, case)
+
+
+def _judge_kind(fact: PublicFacts, case: Case) -> Iterator[Finding]:
+    if fact.kind in case.terms.rules.curves:
+        return
+    code = _CODES.get(fact.kind, "curve" if fact.spki or fact.kind.startswith("EC ") else "key-type")
+    cause = f"the key is of type {fact.kind}; browsers take RSA and EC on P-256 or P-384"
+    yield refuse(code, cause, *case.new_key)
+
+
+def _judge_rsa(fact: PublicFacts, case: Case) -> Iterator[Finding]:
+    bits, accepted = fact.modulus.bit_length(), case.terms.rules.rsa_bits
+    if bits not in accepted:
+        sizes = ", ".join(str(size) for size in accepted)
+        yield refuse("rsa-size", f"the RSA key has {bits} bits; {sizes} are accepted", *case.new_key)
+    if fact.exponent != policy.RSA_EXPONENT:
+        exponent = str(fact.exponent) if fact.exponent.bit_length() <= 64 else "a very large one"
+        cause = f"the RSA key's exponent is {exponent}, not {policy.RSA_EXPONENT}"
+        yield refuse("rsa-exponent", cause, *case.new_key)
+    if bits <= policy.RSA_MAX_PARSE_BITS and (weakness := find_weakness(fact.modulus)):
+        yield refuse("key-weak", f"the RSA key {weakness}", *case.new_key)
+
+
+def check_key_history(case: Case) -> Iterator[Finding]:
+    """The key is not known to somebody else: blocked, seen where it must not be, or of another account."""
+    facts = case.contents.key.facts if case.contents.key else describe_certified(case.leaf) if case.leaf else None
+    if facts is None or facts.spki_sha256 is None:
+        return
+    digest = facts.spki_sha256
+    if digest in case.terms.rules.blocked_keys:
+        cause = f"the key (public key SHA-256 {digest}) is on the platform's list of keys that nobody may use"
+        yield refuse("key-blocked", cause, *case.new_key)
+    match case.terms.standing(digest):
+        case KeyStanding.COMPROMISED:
+            cause = f"the key (public key SHA-256 {digest}) is on record as compromised"
+            yield refuse("key-compromised", cause, *case.new_key)
+        case KeyStanding.OF_ANOTHER_ACCOUNT:
+            cause = f"the key (public key SHA-256 {digest}) is in use by another account"
+            yield refuse("key-of-another-account", cause, *case.new_key)

@@ -1,0 +1,103 @@
+"""Readings of one certificate: its names, its purpose, its texts made safe to show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from tasks.core.der import OCTET_STRING, read_sequence, read_values
+from tasks.core.model import Hostname
+from tasks.core.text import printable
+
+_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+_SHOWN_NAMES: Final = 10
+_SAN: Final = bytes.fromhex("0603551d11")
+_DNS_NAME: Final = 0x82
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises on a certificate that breaks the standard."""
+
+_PARTS: Final[tuple[tuple[str, Callable[[x509.Certificate], object]], ...]] = (
+    ("its subject", lambda c: c.subject.rfc4514_string()),
+    ("its issuer", lambda c: c.issuer.rfc4514_string()),
+    ("its validity", lambda c: (c.not_valid_before_utc, c.not_valid_after_utc)),
+    ("its extensions", lambda c: c.extensions),
+    ("its version", lambda c: c.version),
+)
+
+
+def find_malformation(certificate: x509.Certificate) -> str | None:
+    """Name the first part of *certificate* that is not as the standard says, or give None; parts are parsed late."""
+    for name, part in _PARTS:
+        try:
+            part(certificate)
+        except UNREADABLE:
+            return name
+    return None
+
+
+def has_raw_names(certificate: x509.Certificate) -> bool:
+    """Tell whether a DNS name in it holds octets beyond ASCII, which makes its extensions unreadable."""
+    body = certificate.tbs_certificate_bytes
+    at = body.find(_SAN)
+    if at < 0:
+        return False
+    try:
+        wrapped = next(value for tag, value in read_values(body[at + len(_SAN) :], 2) if tag == OCTET_STRING)
+        names = read_sequence(wrapped)
+    except (ValueError, StopIteration):
+        return False
+    return any(tag == _DNS_NAME and not value.isascii() for tag, value in names)
+
+
+def find_extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Tell whether the certificate says that it may sign others."""
+    constraints = find_extension(certificate, x509.BasicConstraints)
+    return bool(constraints and constraints.ca)
+
+
+def dns_names(certificate: x509.Certificate) -> list[str]:
+    """Give the subject alternative names of type DNS, as they stand there."""
+    names = find_extension(certificate, x509.SubjectAlternativeName)
+    return names.get_values_for_type(x509.DNSName) if names else []
+
+
+def covers(pattern: str, hostname: Hostname) -> bool:
+    """Tell whether a certificate's DNS name covers *hostname*; a wildcard is a whole label, the first, and one only."""
+    pattern = pattern.lower()
+    if not pattern.startswith("*."):
+        return pattern == hostname
+    _, _, parent = hostname.partition(".")
+    return "." in parent and pattern[2:] == parent
+
+
+def names_text(certificate: x509.Certificate) -> str:
+    names = [printable(name, 80) for name in dns_names(certificate)]
+    if not names:
+        return "no name at all (it has no subjectAltName of type DNS; the common name does not count)"
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(names[:_SHOWN_NAMES]) + more
+
+
+def name_of(certificate: x509.Certificate) -> str:
+    return printable(certificate.subject.rfc4514_string()) or "without a name"
+
+
+def issuer_of(certificate: x509.Certificate) -> str:
+    return printable(certificate.issuer.rfc4514_string()) or "without a name"

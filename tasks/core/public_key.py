@@ -1,0 +1,122 @@
+"""
+What the rules look at in a public key: its kind, its numbers, its SPKI.
+
+Source:
+    RFC 5280 section 4.1 (where the SPKI stands), RFC 5480 (EC), RFC 8410 (Ed25519 and its kin).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tasks.core.der import CONTEXT, OBJECT_IDENTIFIER, SEQUENCE, read_sequence, read_value, read_values
+
+EXPLICIT_EC: Final = "EC with explicit parameters"
+RSA: Final = "RSA"
+RSA_PSS: Final = "RSASSA-PSS"
+EC: Final = "EC"
+ALGORITHMS: Final = {
+    bytes.fromhex("2a864886f70d010101"): RSA,
+    bytes.fromhex("2a8648ce3d0201"): EC,
+    bytes.fromhex("2a8648ce380401"): "DSA",
+    bytes.fromhex("2a864886f70d01010a"): RSA_PSS,
+    bytes.fromhex("2b6570"): "Ed25519",
+    bytes.fromhex("2b6571"): "Ed448",
+    bytes.fromhex("2b656e"): "X25519",
+    bytes.fromhex("2b656f"): "X448",
+}
+_SPKI_AT: Final = 5  # of a TBSCertificate, after serial, signature, issuer, validity, subject
+
+
+@dataclass(frozen=True)
+class PublicFacts:
+    """
+    What the rules look at.
+
+    Attributes:
+        kind: ``RSA``, the curve of an EC key (``secp256r1``), or another algorithm's name.
+
+        modulus, exponent: Of an RSA key.
+
+        spki: The DER of the SubjectPublicKeyInfo; None where OpenSSL would not load the key.
+    """
+
+    kind: str
+    modulus: int = 0
+    exponent: int = 0
+    spki: bytes | None = field(default=None, repr=False)
+
+    @property
+    def spki_sha256(self) -> str | None:
+        return hashlib.sha256(self.spki).hexdigest() if self.spki else None
+
+    @property
+    def shown(self) -> str:
+        """The kind and size, for a person."""
+        return f"RSA, {self.modulus.bit_length()} bits" if self.kind == RSA else self.kind
+
+    def is_same_key(self, other: PublicFacts) -> bool:
+        """Compare by SPKI, or by the numbers of an RSA key too odd to have one here; False where neither is known."""
+        if self.spki and other.spki:
+            return self.spki == other.spki
+        known = bool(self.modulus) and self.kind == other.kind
+        return known and (self.modulus, self.exponent) == (other.modulus, other.exponent)
+
+    def may_be_same_key(self, other: PublicFacts) -> bool:
+        """Tell whether the two agree, or are of one kind that cannot be compared here (and is refused for itself)."""
+        comparable = (self.spki or self.modulus) and (other.spki or other.modulus)
+        return self.is_same_key(other) if comparable else self.kind == other.kind
+
+
+def describe_public(key: CertificatePublicKeyTypes, kind: str | None = None) -> PublicFacts:
+    """Give the facts about a loaded public key; *kind* where its file knows better than the key object."""
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return PublicFacts(kind or RSA, numbers.n, numbers.e, spki)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return PublicFacts(kind or key.curve.name, spki=spki)
+    return PublicFacts(kind or type(key).__name__.removesuffix("PublicKey"), spki=spki)
+
+
+def describe_certified(certificate: x509.Certificate) -> PublicFacts:
+    """Give the facts about the key that *certificate* certifies; a key that nothing here loads has only a kind."""
+    try:
+        kind = name_algorithm(_algorithm(certificate))
+    except ValueError:
+        return PublicFacts("unknown")
+    try:
+        return describe_public(certificate.public_key(), None if kind in (RSA, EC) else kind)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return PublicFacts("EC on a curve that is not known here" if kind == EC else kind)
+
+
+def name_algorithm(identifier: bytes) -> str:
+    """
+    Name the algorithm of an AlgorithmIdentifier, given its content.
+
+    Raises:
+        ValueError: It is none.
+    """
+    (tag, oid), *parameters = read_values(identifier)
+    if tag != OBJECT_IDENTIFIER:
+        raise ValueError("no algorithm")
+    name = ALGORITHMS.get(oid, "unknown")
+    return EXPLICIT_EC if name == EC and parameters and parameters[0][0] == SEQUENCE else name
+
+
+def _algorithm(certificate: x509.Certificate) -> bytes:
+    """Give the content of the certified key's AlgorithmIdentifier."""
+    body = read_sequence(certificate.tbs_certificate_bytes)
+    versioned = body[0][0] == CONTEXT
+    if len(body) <= _SPKI_AT + versioned:
+        raise ValueError("cut off")
+    return read_value(body[_SPKI_AT + versioned][1])[1]
