@@ -180,33 +180,28 @@ def _plain_files(members: Iterator[Member]) -> Iterator[tuple[str, Member]]:
     for number, member in enumerate(members):
         if number == policy.ARCHIVE_MAX_MEMBERS:
             raise BadArchive.too_many()
-        path = _parse_path(member.names)
+        path = _parse_path(member.name)
         if member.kind not in (FILE, DIRECTORY):
             raise BadArchive.dangerous(f"holds {printable(path)}, which is {member.kind}")
         if member.kind == FILE and not _is_junk(path):
             yield path, member
 
 
-def _parse_path(names: Iterable[str]) -> str:
+def _parse_path(name: str) -> str:
     """
-    Give the path that all of *names* state, without empty and ``.`` parts.
+    Give the path without empty and ``.`` parts.
 
     Raises:
-        BadArchive: It could lead elsewhere, cannot be shown or is too long; or programs may differ about it.
+        BadArchive: It could lead elsewhere, cannot be shown, or is too long.
     """
-    paths = set()
-    for name in names:
-        parts = name.split("/")
-        if name.startswith("/") or "\\" in name or ".." in parts or _DRIVE.match(name):
-            raise BadArchive.dangerous(f"holds a name that leads out of it: {printable(name, 80)}")
-        if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_PATH:
-            raise BadArchive.dangerous(f"holds a name of more than {_LONGEST_PATH} bytes: {printable(name, 80)}")
-        if any(unicodedata.category(character)[0] == "C" for character in name):
-            raise BadArchive.dangerous(f"holds a name with characters that cannot be shown: {printable(name, 80)}")
-        paths.add("/".join(part for part in parts if part not in ("", ".")))
-    if len(paths) != 1:
-        raise BadArchive.dangerous(f"holds a file with two names: {printable(' and '.join(sorted(paths)))}")
-    return paths.pop()
+    parts = name.split("/")
+    if name.startswith("/") or "\\" in name or ".." in parts or _DRIVE.match(name):
+        raise BadArchive.dangerous(f"holds a name that leads out of it: {printable(name, 80)}")
+    if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_PATH:
+        raise BadArchive.dangerous(f"holds a name of more than {_LONGEST_PATH} bytes: {printable(name, 80)}")
+    if any(unicodedata.category(character)[0] == "C" for character in name):
+        raise BadArchive.dangerous(f"holds a name with characters that cannot be shown: {printable(name, 80)}")
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 def _is_junk(path: str) -> bool:

@@ -24,7 +24,7 @@ class Member:
     One entry of an archive.
 
     Attributes:
-        names: As stated, not checked; more than one where programs may choose.
+        name: As stated, not checked.
 
         kind: `FILE`, `DIRECTORY`, or in words what else it is.
 
@@ -33,7 +33,7 @@ class Member:
         read: Gives the content, at most *size* bytes.
     """
 
-    names: tuple[str, ...]
+    name: str
     kind: str
     size: int
     read: Callable[[], bytes]

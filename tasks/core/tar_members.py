@@ -173,4 +173,4 @@ def _size(header: TarInfo, fields: dict[str, str]) -> int:
 
 def _member(header: TarInfo, fields: dict[str, str], content: memoryview) -> Member:
     kind = "a sparse file" if _SPARSE in fields else _KINDS.get(header.type, "of a kind that certferry does not know")
-    return Member((fields.get("path", header.name),), kind, len(content), content.tobytes)
+    return Member(fields.get("path", header.name), kind, len(content), content.tobytes)

@@ -47,7 +47,7 @@ def read_zip(data: bytes) -> Iterator[Member]:
         _check_readable(info)
     _check_layout(data, infos, archive.start_dir)
     for info in infos:
-        yield Member((info.orig_filename, info.filename), _kind(info), info.file_size, _reader(archive, info))
+        yield Member(_name(info), _kind(info), info.file_size, _reader(archive, info))
 
 
 def _open(data: bytes) -> ZipFile:
@@ -76,10 +76,18 @@ def _check_layout(data: bytes, infos: Sequence[ZipInfo], end: int) -> None:
             raise BadArchive.damaged("a member is not where the list of members says")
 
 
+def _name(info: ZipInfo) -> str:
+    """Give the name as it is stored; macOS and Linux write UTF-8 and do not always say so."""
+    try:
+        return info.orig_filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.orig_filename
+
+
 def _kind(info: ZipInfo) -> str:
     """Say what a member is. A directory's name ends in a slash; the mode need not be there."""
     kind = _KINDS.get(stat.S_IFMT(info.external_attr >> 16), DEVICE)
-    return DIRECTORY if kind == FILE and info.filename.endswith("/") else kind
+    return DIRECTORY if kind == FILE and info.orig_filename.endswith("/") else kind
 
 
 def _reader(archive: ZipFile, info: ZipInfo) -> Callable[[], bytes]:

@@ -6,7 +6,6 @@ import bz2
 import gzip
 import io
 import lzma
-import shutil
 import struct
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import tarfile
 import time
 import tracemalloc
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -153,27 +151,26 @@ class TestUnpack:
         present = {str(x.relative_to(tmp_path)): x.read_bytes() for x in tmp_path.rglob("*") if x.is_file()}
         assert present == {**unpacked.files, name: data}
 
-    def test_what_the_systems_own_programs_pack_is_read(self, tmp_path: Path) -> None:
-        """A directory packed as people do it, directories included."""
+    @pytest.mark.parametrize("command", ["tar czf packed -C certs .", "cd certs && zip -qr - . > ../packed"])
+    def test_what_the_systems_own_programs_pack_is_read(self, command: str, tmp_path: Path) -> None:
+        """A directory packed as people do it, directories included; zip writes UTF-8 without saying so."""
         for name, content in FILES.items():
             (tmp_path / "certs" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "certs" / name).write_bytes(content)
-        for ending, command in (("tgz", "tar czf a.tgz -C certs ."), ("zip", "cd certs && zip -qr ../a.zip .")):
-            if shutil.which(command.split()[-4] if ending == "zip" else "tar"):
-                subprocess.run(["/bin/sh", "-ec", command], cwd=tmp_path, check=True)
-                unpacked = unpack(f"a.{ending}", (tmp_path / f"a.{ending}").read_bytes())
-                assert {f"a/{name}": content for name, content in FILES.items()} == unpacked.files
+        subprocess.run(["/bin/sh", "-ec", command], cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, check=True)
+        unpacked = unpack("a.zip", (tmp_path / "packed").read_bytes())
+        assert {f"a/{name}": content for name, content in FILES.items()} == unpacked.files
 
     def test_what_file_managers_add_is_skipped_silently(self) -> None:
         """macOS's companions and Windows' thumbnails are not the customer's files."""
         junk = ("__MACOSX/._ssl.key", "._ssl.key", "chain/.DS_Store", "Thumbs.db", "chain/")
         unpacked = unpack("certs.zip", make_zip({**dict.fromkeys(junk, b""), "ssl.key": b"key"}))
-        assert ({"certs/ssl.key": b"key"}, 1) == (unpacked.files, len(unpacked.findings))
+        assert (unpacked.files, len(unpacked.findings)) == ({"certs/ssl.key": b"key"}, 1)
 
     def test_a_global_header_as_git_writes_it_is_no_file(self) -> None:
         """`git archive` notes the commit in front."""
         data = pax(b"14 comment=ab\n", kind=b"g") + tar_header() + bytes(1024)
-        assert {"certs/a": b""} == unpack("certs.tar", data).files
+        assert unpack("certs.tar", data).files == {"certs/a": b""}
 
     @pytest.mark.parametrize("make", [make_zip, make_tar])
     def test_a_large_member_is_left_out_and_named(self, make: Callable[[Mapping[str, bytes]], bytes]) -> None:
@@ -236,6 +233,7 @@ class TestRefusals:
         """What is left once the dots are gone is nothing."""
         assert refusal(tar_header(name.encode()) + bytes(512)).cause.startswith("certs.zip holds a ")
 
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
     def test_two_names_for_one_file(self) -> None:
         """Also where only some file systems take them for one, or the second is a directory."""
         for first, second in (
@@ -389,25 +387,20 @@ class TestBounds:
         assert f"has {len(data) + 1} bytes" in refusal(data + b"\0").cause
 
 
-def _zeros(new: Callable[[], object], mebibytes: int) -> bytes:
-    stream = new()
-    return b"".join(stream.compress(bytes(policy.MIB)) for _ in range(mebibytes)) + stream.flush()  # type: ignore[attr-defined]
-
-
-def _gzip() -> object:
-    return zlib.compressobj(9, zlib.DEFLATED, 31)
+SEEDS = [
+    make_zip(FILES),
+    make_zip(FILES, zipfile.ZIP_STORED),
+    *(make_tar(FILES, mode) for mode in TAR_MODES),
+    make_tar(FILES, "", tarfile.GNU_FORMAT),
+]
 
 
 def _repeated(part: bytes) -> bytes:
     return part * (policy.ARCHIVE_MAX_BYTES // len(part))
 
 
-def _a_gigabyte_in_a_zip() -> bytes:
-    into = io.BytesIO()
-    with zipfile.ZipFile(into, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a", "w") as member:
-        for _ in range(900):
-            member.write(bytes(policy.MIB))
-    return into.getvalue()
+def _zip_of_zeros() -> bytes:
+    return make_zip({"a": bytes(50 * policy.MIB)})
 
 
 def _list_of_members(count: int) -> bytes:
@@ -421,17 +414,17 @@ def _list_of_members(count: int) -> bytes:
 
 
 BOMBS: Mapping[str, Callable[[], bytes]] = {
-    "a gigabyte of zeros, gzip": lambda: _zeros(_gzip, 1000),
-    "gigabytes of zeros, bzip2 and xz": lambda: _zeros(bz2.BZ2Compressor, 100),
-    "gigabytes of zeros, xz": lambda: _zeros(lzma.LZMACompressor, 1000),
+    "a gigabyte of zeros, gzip": lambda: gzip.compress(bytes(50 * policy.MIB)) * 20,
+    "a gigabyte of zeros, bzip2": lambda: bz2.compress(bytes(50 * policy.MIB)) * 20,
+    "a gigabyte of zeros, xz": lambda: lzma.compress(bytes(50 * policy.MIB)) * 20,
     "an xz that states a dictionary of 1.5 GiB": lambda: lzma.compress(
         tar_header() + bytes(1024), filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 3 << 29}]
     ),
-    "a gigabyte in a zip": _a_gigabyte_in_a_zip,
-    "a gigabyte in a zip that states 64 KiB": lambda: central(_a_gigabyte_in_a_zip(), 24, struct.pack("<L", 65536)),
+    "50 MiB in a zip": _zip_of_zeros,
+    "50 MiB in a zip that states 64 KiB": lambda: central(_zip_of_zeros(), 24, struct.pack("<L", 65536)),
     "the same bytes 1,000 times in a zip": lambda: _list_of_members(1000),
     "22,000 members in a zip": lambda: _list_of_members(22_000),
-    "tiny headers, compressed": lambda: gzip.compress(tar_header() * 500_000),
+    "tiny headers, compressed": lambda: gzip.compress(tar_header() * 100_000),
     "2,000 members that are skipped": lambda: _repeated(tar_header(b"._a")),
     "2,000 extended headers, each about the next": lambda: _repeated(tar_header(kind=b"x")),
     "2,000 long names, each about the next": lambda: _repeated(tar_header(kind=b"L")),
@@ -454,23 +447,18 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
 def test_no_bomb_takes_time_or_memory(bomb: str) -> None:
     """Half a second of the processor and 40 MiB are never reached, whatever the headers state."""
     data = BOMBS[bomb]()[: policy.ARCHIVE_MAX_BYTES]
-    unpack("warm.tar", make_tar(FILES, "xz") or make_zip(FILES))  # what is loaded once is not the bomb's
+    for usual in SEEDS:
+        unpack("usual", usual)  # what is loaded once is not the bomb's
+    began = time.process_time()
+    unpack("certs.zip", data)
+    took = time.process_time() - began
     tracemalloc.start()
     try:
-        began = time.process_time()
         unpacked = unpack("certs.zip", data)
-        took, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
+        _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert (unpacked.files, took < 0.5, peak < 40 * policy.MIB) == ({}, True, True)
-
-
-SEEDS = [
-    make_zip(FILES),
-    make_zip(FILES, zipfile.ZIP_STORED),
-    *(make_tar(FILES, mode) for mode in TAR_MODES),
-    make_tar(FILES, "", tarfile.GNU_FORMAT),
-]
 
 
 def check_bounds(unpacked: Unpacked) -> None:

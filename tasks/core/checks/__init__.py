@@ -12,7 +12,7 @@ from typing import Final
 
 from tasks.core.case import Case
 from tasks.core.checks.chain import check_chain, check_chain_lifetimes, check_order, check_signatures
-from tasks.core.checks.key import check_key_history, check_key_numbers, check_pair, check_public_key
+from tasks.core.checks.key import check_key_history, check_pair, check_private_key, check_public_key
 from tasks.core.checks.leaf import (
     check_extensions,
     check_lifetime,
@@ -33,7 +33,7 @@ def check_manifest(case: Case) -> Iterator[Finding]:
 
 
 CHECKS: Final[Sequence[Callable[[Case], Iterator[Finding]]]] = (
-    check_key_numbers,
+    check_private_key,
     check_pair,
     check_names,
     check_validity,

@@ -11,11 +11,11 @@ from tasks.core.contents import Key
 from tasks.core.findings import refuse, shell_name
 from tasks.core.leaf import names_text
 from tasks.core.model import Finding
-from tasks.core.private_key import check_numbers
+from tasks.core.private_key import read_numbers
 from tasks.core.public_key import EXPLICIT_EC, RSA, RSA_PSS, PublicFacts, describe_certified
 from tasks.core.terms import KeyStanding
 from tasks.core.text import printable
-from tasks.core.weak_keys import find_weakness
+from tasks.core.weak_keys import find_private_weakness, find_weakness
 
 _CODES: Final = {
     EXPLICIT_EC: "curve-explicit",
@@ -26,15 +26,20 @@ _CODES: Final = {
 }
 
 
-def check_key_numbers(case: Case) -> Iterator[Finding]:
-    """The numbers of the private key belong together."""
-    if key := case.contents.key:
-        try:
-            check_numbers(key.der, key.facts)
-        except ValueError:
-            cause = f"the private key in {printable(key.file)} is damaged: its numbers do not belong together"
-            fix = "Look for an undamaged copy, until this command says that it is valid."
-            yield refuse("key-unreadable", cause, fix, f"openssl pkey -in {shell_name(key.file)} -noout -check")
+def check_private_key(case: Case) -> Iterator[Finding]:
+    """The numbers of the private key belong together, and nobody can guess them."""
+    key = case.contents.key
+    if key is None:
+        return
+    try:
+        numbers = read_numbers(key.der, key.facts)
+    except ValueError:
+        cause = f"the private key in {printable(key.file)} is damaged: its numbers do not belong together"
+        fix = "Look for an undamaged copy, until this command says that it is valid."
+        yield refuse("key-unreadable", cause, fix, f"openssl pkey -in {shell_name(key.file)} -noout -check")
+        return
+    if numbers and (weakness := find_private_weakness(numbers)):
+        yield refuse("key-weak", f"the private key {weakness}", *case.new_key)
 
 
 def check_pair(case: Case) -> Iterator[Finding]:
