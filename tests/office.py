@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tasks.clients.installation import Installation, lend
-from tasks.clients.settings import Settings
+from tasks.clients.settings import Rules, Settings
 from tasks.core.envelope import Binding, seal
 from tasks.core.live import challenge_name
 from tasks.core.model import Certificate, Drop, Hostname, make_id
@@ -79,6 +79,11 @@ class Office:
             orchestrator=self.runs,
         )
 
+    def set_rules(self, **rules: object) -> None:
+        """Make the installation stricter from now on."""
+        changed = Rules.model_validate(rules)
+        self.here.settings = self.here.settings.model_copy(update={"rules": changed})
+
     def settle(self) -> None:
         """Record both customers, and make their domains live."""
         self.here.database.migrate()
@@ -112,10 +117,12 @@ class Office:
         """Push *files*, or good ones, into *drop*, and give the VersionId."""
         return self.store.arrive(drop.id, self.seal(drop, files or self.ca.issue([SHOP]).files()))
 
-    def ingest(self, name: str = "edge", requested_by: str = "account:acme") -> Certificate:
-        """Bring a hand-over to the end of step 2."""
+    def ingest(
+        self, name: str = "edge", requested_by: str = "account:acme", files: Mapping[str, bytes] | None = None
+    ) -> Certificate:
+        """Bring a hand-over of *files*, or of good ones, to the end of step 2."""
         drop = self.open(name, requested_by)
-        self.upload(drop)
+        self.upload(drop, files)
         return self.here.certificates.fetch(ingest_secrets.fn(drop.id))
 
     def file(self, drop_id: str, sender: str = CONTACT, body: str = "Please set it up.") -> str:
@@ -124,9 +131,11 @@ class Office:
         file_ticket(ticket_id, sender, "HTTPS", f"{body}\n{drop_id}", None, self.here.now())
         return ticket_id
 
-    def match(self, name: str = "edge", requested_by: str = "account:acme") -> Certificate:
+    def match(
+        self, name: str = "edge", requested_by: str = "account:acme", files: Mapping[str, bytes] | None = None
+    ) -> Certificate:
         """Bring a hand-over to the end of step 3."""
-        certificate = self.ingest(name, requested_by)
+        certificate = self.ingest(name, requested_by, files)
         match_ticket.fn(certificate.drop_id, self.file(certificate.drop_id), "test")
         return certificate
 
@@ -136,9 +145,9 @@ class Office:
         record_approval.fn(drop_id, digest, decision, "olga", note)
         return digest
 
-    def provision(self, name: str = "edge") -> Certificate:
+    def provision(self, name: str = "edge", files: Mapping[str, bytes] | None = None) -> Certificate:
         """Bring a hand-over to the end of step 4."""
-        certificate = self.match(name)
+        certificate = self.match(name, files=files)
         provision_edges.fn(certificate.drop_id, self.approve(certificate.drop_id))
         return certificate
 

@@ -13,7 +13,7 @@ from tasks.clients.database import Database
 from tasks.clients.records.accounts import Accounts
 from tasks.clients.records.certificates import Assignment, Certificates
 from tasks.core.errors import NotFound, ProofFailed
-from tasks.core.model import Account
+from tasks.core.model import Account, Hostname
 from tests.clients.examples import (
     NOW,
     SHOP,
@@ -148,6 +148,15 @@ class TestAssign:
         certificates.mark_proven("a", SHOP, NOW + timedelta(hours=1))
 
         assert [assignment.proven_at for assignment in certificates.list_assignments()] == [NOW]
+
+    def test_installed_is_what_has_been_proven(self, certificates: Certificates, database: Database) -> None:
+        """What an edge is only meant to serve is nothing that a renewal is compared with."""
+        certificate = a_recorded_certificate(database)
+        certificates.assign("a", certificate, None)
+        assert certificates.find_installed(SHOP) is None
+        certificates.mark_proven("a", SHOP, NOW)
+        assert certificate == certificates.find_installed(SHOP)
+        assert certificates.find_installed(Hostname("other.example.test")) is None
 
     def test_of_assignments_at_once_one_row_stays(self, certificates: Certificates, database: Database) -> None:
         """Two processes that assign the same certificate agree."""

@@ -65,6 +65,10 @@ class TestLoadSettings:
             ({"store": {"bucket": "x"}}, "store.bucket"),
             ({"billing": {"unit_price": "-1"}}, "billing.unit_price"),
             ({"trust": {"store": "private"}}, "trust.file"),
+            ({"rules": {"rsa_minimum_bits": 1024}}, "rules.rsa_minimum_bits"),
+            ({"rules": {"maximum_names": 101}}, "rules.maximum_names"),
+            ({"rules": {"curves": ["secp521r1"]}}, "rules.curves"),
+            ({"rules": {"refused_warnings": ["no-stc"]}}, "rules.refused_warnings"),
             ({"edges": MINIMAL["edges"][:1]}, "edges"),  # type: ignore[index]
             ({"operators": {"approvers": []}}, "operators.approvers"),
             ({"platform": {**MINIMAL["platform"], "cname_targets": ["https://x/"]}}, "platform.cname_targets"),  # type: ignore[dict-item]

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import hashlib
+from pathlib import Path
 
-from tasks.core.errors import CannotUnwrap, Drifted, HandOverClosed, Rejected, StoreUnavailable, UploadPending
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tasks.core.errors import (
+    BadBundle,
+    CannotUnwrap,
+    Drifted,
+    HandOverClosed,
+    Rejected,
+    StoreUnavailable,
+    UploadPending,
+)
 from tasks.core.hand_over import vault_context
 from tasks.core.model import DropState, Outcome
 from tasks.core.sealed import open_bundle
@@ -110,6 +122,34 @@ class TestIngestSecrets:
             ingest_secrets.fn(drop.id)
         assert refused.value.code == "key-compromised"
         assert office.here.certificates.find_by_drop(drop.id) is None
+
+    def test_a_blocked_key_is_refused(self, office: Office, tmp_path: Path) -> None:
+        """The installation's list of keys that nobody may use is read at every hand-over."""
+        issued = office.ca.issue([SHOP])
+        spki = issued.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        (tmp_path / "blocked").write_text(f"# leaked in 2025\n{hashlib.sha256(spki).hexdigest()}\n")
+        office.set_rules(blocked_keys=tmp_path / "blocked")
+        drop = office.open()
+        office.upload(drop, issued.files())
+
+        with pytest.raises(BadBundle) as refused:
+            ingest_secrets.fn(drop.id)
+        assert refused.value.code == "key-blocked"
+
+    def test_a_renewal_is_compared_with_what_is_served(self, office: Office) -> None:
+        """The same key as before warns; an installation may refuse it, and then it does."""
+        first = office.ca.issue([SHOP])
+        served = office.provision("first", first.files())
+        issued = office.ca.issue([SHOP], key=first.key)
+        second, third = office.open("second"), office.open("third")
+        office.upload(second, issued.files())
+        office.upload(third, issued.files())
+
+        assert ingest_secrets.fn(second.id) != served.id
+        office.set_rules(refused_warnings=["renewal-same-key"])
+        with pytest.raises(BadBundle) as refused:
+            ingest_secrets.fn(third.id)
+        assert refused.value.code == "renewal-same-key"
 
     def test_a_hand_over_that_has_ended_is_not_opened(self, office: Office) -> None:
         """Nothing is decrypted for a customer who has given it up."""
