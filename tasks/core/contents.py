@@ -137,6 +137,8 @@ def _load_certificates(intake: Intake, findings: list[Finding]) -> dict[x509.Cer
         files = " ".join(shell_name(file) for file in dict.fromkeys(piece.file for piece in pieces))
         fix = "Keep the leaf and the intermediates of its chain; this counts what is in each file."
         findings.append(refuse("too-many-certificates", cause, fix, f"grep -c BEGIN {files}"))
+    if len({piece.der for piece in pieces}) < len(pieces):
+        findings.append(note("certificate-repeated", "a certificate is there more than once; one is used"))
     loaded: dict[x509.Certificate, str] = {}
     for piece in pieces[: policy.MAX_CERTIFICATES]:
         certificate = _load_certificate(piece)

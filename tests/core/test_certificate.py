@@ -213,6 +213,7 @@ MENDED: dict[str, tuple[str, Callable[[Issued, CA], dict[str, bytes]]]] = {
     "a request beside": ("file-left-out", lambda g, r: {**g.files(), "ssl.csr": request_pem(g)}),
     "a PKCS#12 beside": ("file-left-out", lambda g, r: {**g.files(), "ssl.pfx": p12(g)}),
     "a letter beside": ("file-left-out", lambda g, r: {**g.files(), "README.txt": b"Dear customer, ..."}),
+    "certificate repeated": ("certificate-repeated", lambda g, r: g.files(crt=g.leaf_pem * 2)),
     "key repeated": ("key-repeated", lambda g, r: g.files(crt=g.edge_pem)),
 }
 
