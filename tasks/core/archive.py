@@ -36,6 +36,7 @@ _FORMATS: Final = {
 _DECOMPRESSORS: Final = {"gzip": new_gzip, "bzip2": new_bzip2, "xz": new_xz}
 _PROGRAMS: Final = {"zip": "unzip", "7z": "7z", "RAR": "7z"}  # tar for all others
 _ENDING: Final = re.compile(r"(?<=[^/.])((\.tar)?\.(gz|bz2|xz|zst)|\.(zip|tar|tgz|tbz2?|txz|7z|rar))$", re.IGNORECASE)
+_UNZIP_WILD: Final = re.compile(r"[*?\[]")  # unzip takes its argument for a pattern
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _LONGEST_PATH: Final = 255  # bytes: fits every file system in use
 _JUNK: Final = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db"})  # what file managers add without being asked
@@ -52,10 +53,13 @@ class Unpacked:
             Empty where the archive is refused.
 
         findings: The refusal; or that it was unpacked, and what was left out.
+
+        command: What puts the files on disk under these names; empty where the archive is refused.
     """
 
     files: Mapping[str, bytes] = field(repr=False)
     findings: tuple[Finding, ...]
+    command: str = ""
 
 
 @dataclass
@@ -91,7 +95,7 @@ def unpack(name: str, data: bytes) -> Unpacked:
     cause = f"{printable(name)} was unpacked in memory, and {len(files)} files in it were read"
     fix = "To have them under the names used here, unpack it too."
     unpacked = Finding("archive-unpacked", Severity.NOTE, cause, fix, command, Who.NOBODY)
-    return Unpacked(files, (unpacked, *_say_left_out(name, directory, reading, command)))
+    return Unpacked(files, (unpacked, *_say_left_out(name, directory, reading, command)), command)
 
 
 def _find_format(data: bytes) -> str | None:
@@ -106,10 +110,11 @@ def _name_directory(name: str) -> str:
 def _write_command(program: str, name: str, directory: str) -> str:
     """Give the command by which *program* unpacks the archive into *directory*; nothing if there is no program."""
     source = shell_name(f"./{name}" if ":" in name else name)  # for tar, what is before a colon is a machine
+    pattern = shell_name(_UNZIP_WILD.sub(r"[\g<0>]", name))
     target = shell_name(directory)
     return {
         "": "",
-        "unzip": f"unzip -o {source} -d {target}",
+        "unzip": f"unzip -o {pattern} -d {target}",
         "tar": f"mkdir -p {target} && tar xf {source} -C {target}",
         "7z": f"7z x -o{target} {source}",
     }.get(program, f"{program} -dk {source}")

@@ -25,7 +25,7 @@ from tasks.core.checks import CHECKS
 from tasks.core.contents import Contents, read_contents
 from tasks.core.errors import BadBundle, BadInput, Who
 from tasks.core.files import FILES
-from tasks.core.findings import refuse, sort_findings
+from tasks.core.findings import refuse, shell_name, sort_findings
 from tasks.core.leaf import dns_names, issuer_of, name_of
 from tasks.core.model import Finding, Severity
 from tasks.core.public_key import describe_certified
@@ -46,8 +46,9 @@ __all__ = [
     "load_roots",
 ]
 
-# The serial number has a check of its own; and a filter that is set once cannot get lost between threads.
+# What these say has findings of its own, or nothing to mend; a filter that is set once cannot get lost between threads.
 warnings.filterwarnings("ignore", ".*serial number.*", CryptographyDeprecationWarning)
+warnings.filterwarnings("ignore", "PKCS#7 certificates could not be parsed as DER", UserWarning)
 
 
 def judge(files: Mapping[str, bytes], terms: Terms) -> Verdict:
@@ -63,7 +64,7 @@ def judge(files: Mapping[str, bytes], terms: Terms) -> Verdict:
     found = [*contents.findings, *(finding for check in CHECKS for finding in check(case))]
     if path and not any(finding.refuses for finding in found):
         found += _validate(path, terms)
-    findings = sort_findings(_hardened(finding, terms.rules) for finding in found)
+    findings = sort_findings(_runnable(_hardened(finding, terms.rules), contents) for finding in found)
     refused = path is None or any(finding.refuses for finding in findings)
     return Verdict(
         hostname=terms.hostname,
@@ -110,6 +111,14 @@ def _hardened(finding: Finding, rules: Rules) -> Finding:
     """Make a warning refuse where the installation wants it so."""
     refused = finding.severity is Severity.WARN and finding.code in rules.refused_warnings
     return replace(finding, severity=Severity.REFUSE) if refused else finding
+
+
+def _runnable(finding: Finding, contents: Contents) -> Finding:
+    """Unpack first what a command needs out of an archive; leave out a command whose file has no name to type."""
+    if any(not name.isprintable() and shell_name(name) in finding.command for name in contents.names):
+        return replace(finding, command="")
+    needed = {unpack for name, unpack in contents.unpacking.items() if shell_name(name) in finding.command}
+    return replace(finding, command=" && ".join([*sorted(needed), finding.command])) if needed else finding
 
 
 def _validate(path: Path, terms: Terms) -> list[Finding]:

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tasks.core.leaf import find_extension
+from tasks.core.leaf import find_extension, is_signed_over_sha2, unknown_critical
 from tasks.core.model import Hostname
 
 
@@ -52,14 +52,19 @@ def find_path(
     leaf: x509.Certificate, pool: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], now: datetime
 ) -> Path:
     """
-    Give the shortest path from *leaf* to one of *roots*, over certificates of *pool* that are valid now if that can be.
+    Give the shortest path from *leaf* to one of *roots*, over certificates of *pool*.
 
-    Each certificate is looked at once, so that a pool made to confuse costs no more than another.
+    Where several lead there, one over certificates that are valid now and sound is preferred. Each certificate is
+    looked at once, so that a pool made to confuse costs no more than another.
     """
     usable = [c for c in pool if c not in roots]
     valid = [c for c in usable if c.not_valid_before_utc <= now <= c.not_valid_after_utc]
-    path = _search(leaf, valid, roots)
-    return path if path.root or len(valid) == len(usable) else _search(leaf, usable, roots)
+    sound = [c for c in valid if is_signed_over_sha2(c) and not unknown_critical(c)]
+    paths = [_search(leaf, sound, roots)]
+    for larger in (valid, usable):
+        if not paths[-1].root:
+            paths.append(_search(leaf, larger, roots))
+    return paths[-1]
 
 
 def _search(leaf: x509.Certificate, pool: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]) -> Path:

@@ -15,7 +15,7 @@ from tasks.core.errors import Who
 from tasks.core.files import FILES
 from tasks.core.findings import note, refuse, shell_name
 from tasks.core.identify import LABELS, PRIVATE_KEYS, Kind
-from tasks.core.intake import Intake, Piece, take_in, unreadable_certificate, unreadable_key
+from tasks.core.intake import Intake, Piece, take_in, unreadable_key
 from tasks.core.leaf import UNREADABLE, covers, dns_names, find_malformation, has_raw_names, is_authority
 from tasks.core.model import Finding, Hostname
 from tasks.core.pem import armour
@@ -24,9 +24,7 @@ from tasks.core.public_key import PublicFacts, describe_certified
 from tasks.core.text import printable
 
 _WHY_NO_KEY: Final = frozenset({"key-unreadable", "archive-refused"})
-_WHY_NO_CERTIFICATE: Final = frozenset(
-    {"certificate-unreadable", "certificate-malformed", "name-not-idna", "archive-refused"}
-)
+_WHY_NO_CERTIFICATE: Final = frozenset({"certificate-unreadable", "certificate-malformed", "archive-refused"})
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,10 @@ class Contents:
         leaf: The customer's own certificate, as far as one can be told.
 
         manifest: The `dotcloud.yml`.
+
+        names: Of all files that were looked at.
+
+        unpacking: By the name of a file out of an archive: the command that puts it on disk.
     """
 
     key: Key | None
@@ -63,6 +65,8 @@ class Contents:
     leaf: x509.Certificate | None
     manifest: bytes | None
     findings: tuple[Finding, ...]
+    names: tuple[str, ...]
+    unpacking: Mapping[str, str]
 
     @property
     def key_file(self) -> str:
@@ -89,9 +93,9 @@ def read_contents(files: Mapping[str, bytes], hostname: Hostname | None, now: da
     leaf = _choose_leaf(list(certificates), keys, hostname, now)
     key = _choose_key(keys, leaf, findings)
     findings += _judge_set_aside(intake, key, leaf)
-    findings += _missing(intake, key, hostname, findings, bool(certificates))
+    findings += _missing(intake, key, leaf, hostname, findings)
     findings += _swapped(intake)
-    return Contents(key, certificates, leaf, intake.manifest, tuple(findings))
+    return Contents(key, certificates, leaf, intake.manifest, tuple(findings), tuple(intake.files), intake.unpacking)
 
 
 def find_key(files: Mapping[str, bytes], spki_sha256: str) -> Key | None:
@@ -105,8 +109,6 @@ def _load_keys(intake: Intake, findings: list[Finding]) -> list[Key]:
     found = {piece.der: piece for piece in reversed(intake.pieces) if piece.kind in PRIVATE_KEYS}
     pieces = sorted(found.values(), key=intake.pieces.index)
     sent = sum(piece.kind in PRIVATE_KEYS for piece in intake.pieces)
-    if sent > len(pieces):
-        findings.append(note("key-repeated", "the private key is there more than once; one is used"))
     if len(pieces) > policy.MAX_KEYS:
         cause = f"there are {len(pieces)} private keys; at most {policy.MAX_KEYS} are read"
         findings.append(refuse("two-keys", cause, "Give only the key of this certificate."))
@@ -117,13 +119,15 @@ def _load_keys(intake: Intake, findings: list[Finding]) -> list[Key]:
         except ValueError:
             findings.append(unreadable_key(piece.file))
     findings += _several_in_one(keys)
+    if sent > len({key.facts for key in keys}) > 0 and len(keys) == len(pieces):
+        findings.append(note("key-repeated", "a private key is there more than once; one is used"))
     return keys
 
 
 def _several_in_one(keys: Sequence[Key]) -> Iterator[Finding]:
     for file in dict.fromkeys(key.file for key in keys):
         inside = [key for key in keys if key.file == file]
-        if all(key.facts.is_same_key(inside[0].facts) for key in inside):
+        if all(key is inside[0] or key.facts.is_same_key(inside[0].facts) for key in inside):
             continue
         cause = f"there are {len(inside)} private keys in {printable(file)}"
         fix = "Keep the one that belongs to the certificate: this shows its first key, take away the one that differs."
@@ -153,31 +157,36 @@ def _load_certificate(piece: Piece) -> x509.Certificate | Finding:
     try:
         certificate = x509.load_der_x509_certificate(piece.der)
         part = find_malformation(certificate)
+        if part and has_raw_names(certificate):
+            part = "a name beyond ASCII (it must be written xn--...)"
     except UNREADABLE:
-        return unreadable_certificate(piece.file, "holds a certificate that cannot be read")
+        part = "its structure"
     if part is None:
         return certificate
-    again = "Ask your certificate authority to issue it again."
-    if has_raw_names(certificate):
-        cause = f"the certificate in {printable(piece.file)} has a name that is not in ASCII (xn--...), as it must be"
-        return refuse("name-not-idna", cause, again, who=Who.CA)
     cause = f"the certificate in {printable(piece.file)} is not as the standard says: {part} cannot be read"
-    return refuse("certificate-malformed", cause, again, who=Who.CA)
+    fix = "Copy it once more. If that does not help, ask your certificate authority to issue it again."
+    return refuse("certificate-malformed", cause, fix, who=Who.CA)
 
 
 def _choose_leaf(
     certificates: Sequence[x509.Certificate], keys: Sequence[Key], hostname: Hostname | None, now: datetime
 ) -> x509.Certificate | None:
-    """Give the first of the best: no authority, then for the hostname and valid, then with its key, then the newest."""
+    """
+    Give the first of the best: no authority, then for the hostname and valid, then with its key, then the newest.
+
+    The certificate of an authority is none, unless it has the key or is for the hostname and so was meant for one.
+    """
 
     def merit(certificate: x509.Certificate) -> tuple[bool, bool, bool, datetime]:
         facts = describe_certified(certificate)
-        fits = hostname is None or any(covers(name, hostname) for name in dns_names(certificate))
+        names = dns_names(certificate)
+        fits = any(covers(name, hostname) for name in names) if hostname else bool(names)
         valid = certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
         has_key = any(facts.is_same_key(key.facts) for key in keys)
         return not is_authority(certificate), fits and valid, has_key, certificate.not_valid_before_utc
 
-    return max(certificates, key=merit, default=None)
+    best = max(certificates, key=merit, default=None)
+    return best if best and any(merit(best)[:3]) else None
 
 
 def _choose_key(keys: Sequence[Key], leaf: x509.Certificate | None, findings: list[Finding]) -> Key | None:
@@ -200,18 +209,27 @@ def _judge_set_aside(intake: Intake, key: Key | None, leaf: x509.Certificate | N
 
 
 def _missing(
-    intake: Intake, key: Key | None, hostname: Hostname | None, findings: Sequence[Finding], has_certificate: bool
+    intake: Intake,
+    key: Key | None,
+    leaf: x509.Certificate | None,
+    hostname: Hostname | None,
+    findings: Sequence[Finding],
 ) -> Iterator[Finding]:
     """Say what is not there at all, unless something else explains why it was not found."""
     explained = {finding.code for finding in findings if finding.refuses}
     if not (key or explained & _WHY_NO_KEY or any(aside.holds_key for aside in intake.set_aside)):
-        fix = (
-            "Add the private key that the certificate was requested with; if it is lost, make a new one and a request."
-        )
+        fix = "Add the private key that the certificate was requested with. If it is lost, make a new one."
         command = request_with_new_key([hostname] if hostname else [])
         yield refuse("key-missing", "there is no private key in the files", fix, command)
     aside = any(aside.holds_certificate for aside in intake.set_aside)
-    if not (has_certificate or explained & _WHY_NO_CERTIFICATE or aside):
+    if leaf or explained & _WHY_NO_CERTIFICATE or aside:
+        return
+    if authorities := [piece for piece in intake.pieces if piece.kind is Kind.CERTIFICATE]:
+        files = ", ".join(printable(file) for file in dict.fromkeys(piece.file for piece in authorities))
+        cause = f"there are only certificates of authorities in the files ({files}), and none for a server"
+        fix = "Add the certificate that your certificate authority issued for your server."
+        yield refuse("leaf-missing", cause, fix)
+    else:
         fix = "Add what your certificate authority sent you; its first line is -----BEGIN CERTIFICATE-----."
         yield refuse("certificate-missing", "there is no certificate in the files", fix)
 

@@ -44,7 +44,12 @@ class SetAside:
 
 
 def set_aside(name: str, kind: Kind, form: str) -> SetAside:
-    """Explain a *kind* of DER that is neither a private key nor a certificate; *form* is ``PEM`` or ``DER``."""
+    """
+    Explain a *kind* of DER that is neither a private key nor a certificate.
+
+    Args:
+        form: How it is written: ``PEM``, ``DER``, or ``base64`` without its first and last line.
+    """
     match kind:
         case Kind.ENCRYPTED_KEY:
             return _encrypted(name, form)
@@ -53,7 +58,7 @@ def set_aside(name: str, kind: Kind, form: str) -> SetAside:
         case Kind.REQUEST:
             return _request(name)
         case Kind.PKCS12:
-            return _pkcs12(name)
+            return _pkcs12(name, form)
         case _:
             return SetAside(name, kind.value, note("file-left-out", f"{printable(name)} is {kind.value}"))
 
@@ -70,7 +75,7 @@ def recognise(name: str, content: bytes | str, encrypted: bool = False) -> SetAs
     if isinstance(content, str):
         if encrypted or content == "ENCRYPTED PRIVATE KEY":
             return _encrypted(name, "PEM")
-        return _BY_LABEL[content](name) if content in _BY_LABEL else None
+        return BY_LABEL[content](name) if content in BY_LABEL else None
     if content[:4] in _KEYSTORES:
         return _keystore(name)
     start = decode_text(content[:4096]).lstrip()
@@ -86,11 +91,19 @@ def _beside(name: str, ending: str) -> str:
     return shell_name(f"{name.removesuffix('.key')}.{ending}")
 
 
+def _as_der(name: str, form: str) -> tuple[str, str]:
+    """Give how the file is called as DER, and what makes it so where it is base64."""
+    if form != "base64":
+        return shell_name(name), ""
+    decoded = _beside(name, "der")
+    return decoded, f"openssl base64 -d -A -in {shell_name(name)} -out {decoded} && "
+
+
 def _encrypted(name: str, form: str) -> SetAside:
     what = "a private key behind a passphrase"
-    given = " -inform DER" if form == "DER" else ""
-    plain = _beside(name, "plain.key")
-    command = f"openssl pkey{given} -in {shell_name(name)} -out {plain}"
+    plain, (source, before) = _beside(name, "plain.key"), _as_der(name, form)
+    given = "" if form == "PEM" else " -inform DER"
+    command = f"{before}openssl pkey{given} -in {source} -out {plain}"
     fix = f"Take the passphrase off, and hand over {plain} in its place."
     cause = f"the private key in {printable(name)} is protected by a passphrase"
     return SetAside(name, what, refuse("key-encrypted", cause, fix, command), holds_key=True)
@@ -128,10 +141,11 @@ def _request(name: str) -> SetAside:
     return SetAside(name, Kind.REQUEST.value, finding, holds_certificate=True)
 
 
-def _pkcs12(name: str) -> SetAside:
-    word, plain, certificates = shell_name(name), _beside(name, "plain.key"), _beside(name, "certificates.pem")
-    take = f"openssl pkcs12 -in {word}"
-    command = f"{take} -nocerts -nodes -out {plain} && {take} -nokeys -out {certificates}"
+def _pkcs12(name: str, form: str) -> SetAside:
+    plain, certificates = _beside(name, "plain.key"), _beside(name, "certificates.pem")
+    source, before = _as_der(name, form)
+    take = f"openssl pkcs12 -in {source}"
+    command = f"{before}{take} -nocerts -nodes -out {plain} && {take} -nokeys -out {certificates}"
     fix = f"Take it apart, and hand over {plain} and {certificates}; older files need the option -legacy in both."
     cause = f"{printable(name)} is a PKCS#12 (.p12, .pfx) file, which is protected by a password"
     return SetAside(name, Kind.PKCS12.value, refuse("is-pkcs12", cause, fix, command), True, True)
@@ -149,7 +163,7 @@ def _keystore(name: str) -> SetAside:
     return SetAside(name, "a Java keystore", refuse("is-keystore", cause, fix, command), True, True)
 
 
-_BY_LABEL: Final[dict[str, Callable[[str], SetAside]]] = {
+BY_LABEL: Final[dict[str, Callable[[str], SetAside]]] = {
     "OPENSSH PRIVATE KEY": _openssh,
     "PUBLIC KEY": _public,
     "RSA PUBLIC KEY": _public,

@@ -13,6 +13,7 @@ from typing import Any
 from tasks.core.errors import BadBundle, CertferryError, HandOverClosed, Rejected
 from tasks.core.live import describe_challenge
 from tasks.core.model import Certificate, Drop, DropState, Hostname, Outcome, Site
+from tasks.core.report import render_plain
 
 
 class Stage(StrEnum):
@@ -159,7 +160,7 @@ def _ending(drop: Drop) -> str:
         case Outcome.CANCELLED:
             return f"The hand-over was cancelled and the drop destroyed. {again}"
         case _:
-            return f"{drop.outcome_reason or 'The hand-over was refused.'} The drop is destroyed. {again}"
+            return f"{drop.outcome_reason or 'The hand-over was refused.'}\n\nThe drop is destroyed. {again}"
 
 
 def _summarise(certificate: Certificate) -> dict[str, Any]:
@@ -219,7 +220,7 @@ def check_key_clean(hostname: Hostname, spki_sha256: str, compromised: bool) -> 
 
 
 def describe_refusal(error: CertferryError) -> str:
-    """Give *error* as the customer reads it: all findings of a bundle, each with its fix; no code, no internals."""
+    """Give *error* as the customer reads it: all findings of a bundle, each with its fix and command; no internals."""
     if isinstance(error, BadBundle) and error.findings:
-        return " ".join(f"{finding.cause}. {finding.advice}" for finding in error.findings if finding.refuses)
+        return render_plain(error.findings)
     return f"{error.subject}: {error.got}; wanted {error.wanted}. {error.do}"

@@ -18,7 +18,7 @@ from tasks.core import policy
 from tasks.core.archive import is_archive, unpack
 from tasks.core.files import FILES
 from tasks.core.findings import note, refuse, shell_name
-from tasks.core.formats import SetAside, recognise, set_aside
+from tasks.core.formats import BY_LABEL, SetAside, recognise, set_aside
 from tasks.core.identify import LABELS, PRIVATE_KEYS, Kind, identify, trim_der
 from tasks.core.model import Finding
 from tasks.core.pem import Block, read_bare, read_blocks
@@ -28,6 +28,8 @@ MANIFEST: Final = "dotcloud.yml"
 _KEY_ENDINGS: Final = (".key",)
 _CERTIFICATE_ENDINGS: Final = (".crt", ".cer", ".cert", ".pem", ".chain", ".ca-bundle", ".der", ".p7b", ".p7c")
 _PEM_LABELS: Final = {**{label: kind for kind, label in LABELS.items()}, "X509 CERTIFICATE": Kind.CERTIFICATE}
+_KNOWN_LABELS: Final = (*_PEM_LABELS, *BY_LABEL, "TRUSTED CERTIFICATE", "PKCS7", "ENCRYPTED PRIVATE KEY")
+_PARAMETERS: Final = ("EC PARAMETERS", "DH PARAMETERS", "DSA PARAMETERS")
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,12 @@ class Intake:
 
     Attributes:
         files: Each file once, archives replaced by what is in them; `FILES` come first, in their order.
+
+        unpacking: By the name of a file out of an archive: the command that puts it on disk.
     """
 
     files: dict[str, bytes] = field(repr=False)
+    unpacking: dict[str, str] = field(default_factory=dict)
     pieces: list[Piece] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -74,7 +79,8 @@ def take_in(files: Mapping[str, bytes]) -> Intake:
         cause = f"there are {len(files)} files; at most {policy.MAX_FILES} are read"
         intake.findings.append(refuse("too-many-files", cause, "Give only the key, the certificates and dotcloud.yml."))
     for name in sorted(files, key=_place)[: policy.MAX_FILES]:
-        _open(name, files[name], intake)
+        if not _is_clutter(name):
+            _open(name, files[name], intake)
     for name, data in intake.files.items():
         if name.rpartition("/")[2] != MANIFEST:
             _read_file(name, data, intake)
@@ -86,6 +92,11 @@ def _place(name: str) -> int:
     return FILES.index(name) if name in FILES else len(FILES)
 
 
+def _is_clutter(name: str) -> bool:
+    """Tell whether macOS made it beside a file of the customer's: it holds none of the content."""
+    return any(part.startswith("._") or part == "__MACOSX" for part in name.split("/"))
+
+
 def _open(name: str, data: bytes, intake: Intake) -> None:
     if not is_archive(data):
         intake.files.setdefault(name, data)
@@ -94,6 +105,7 @@ def _open(name: str, data: bytes, intake: Intake) -> None:
     intake.findings += unpacked.findings
     for member in sorted(unpacked.files, key=lambda path: _place(path.rpartition("/")[2])):
         intake.files.setdefault(member, unpacked.files[member])
+        intake.unpacking.setdefault(member, unpacked.command)
 
 
 def _read_file(name: str, data: bytes, intake: Intake) -> None:
@@ -105,17 +117,24 @@ def _read_file(name: str, data: bytes, intake: Intake) -> None:
         _read_block(name, block, intake)
     if not blocks and data.strip():
         _read_without_pem(name, data, intake)
+    elif blocks and all(map(_says_nothing, blocks)):
+        intake.findings.append(note("file-left-out", f"{printable(name)} holds neither a key nor a certificate"))
+
+
+def _says_nothing(block: Block) -> bool:
+    """Tell whether it is a block of something else: a revocation list, a PGP message."""
+    known = block.label in (*_KNOWN_LABELS, *_PARAMETERS)
+    return not known and identify(block.der or b"") in (Kind.UNKNOWN, Kind.REVOCATIONS)
 
 
 def _read_block(name: str, block: Block, intake: Intake) -> None:
     """Read one PEM block: its content decides, its label where the content says nothing."""
+    kind = identify(block.der or b"")
     if found := recognise(name, block.label, block.encrypted):
         intake.set_aside.append(found)
-    elif block.der is None:
-        intake.findings += _unreadable_block(name, block.label)
-    elif block.label == "TRUSTED CERTIFICATE":
+    elif block.label == "TRUSTED CERTIFICATE" and kind is Kind.CERTIFICATE and block.der:
         _read_trusted(name, block.der, intake)
-    elif (kind := identify(block.der)) is Kind.UNKNOWN:
+    elif block.der is None or kind is Kind.UNKNOWN:
         intake.findings += _unreadable_block(name, block.label)
     else:
         if kind in LABELS and _PEM_LABELS.get(block.label) is not kind:
@@ -137,7 +156,7 @@ def _read_without_pem(name: str, data: bytes, intake: Intake) -> None:
     kind = identify(data)
     if kind is Kind.UNKNOWN and (bare := read_bare(data)) and (kind := identify(bare)) is not Kind.UNKNOWN:
         intake.findings.append(note("armour-missing", f"{printable(name)} lacks its BEGIN and END lines; it was read"))
-        _read_der(name, kind, bare, intake, "PEM")
+        _read_der(name, kind, bare, intake, "base64")
     elif kind is not Kind.UNKNOWN:
         der = data.rstrip(b"\r\n") if data[-1:] in b"\r\n" and _ends_early(data) else data
         if kind is Kind.CERTIFICATE:
@@ -161,14 +180,9 @@ def _ends_early(data: bytes) -> bool:
 
 def _read_trusted(name: str, der: bytes, intake: Intake) -> None:
     """Take the certificate out of OpenSSL's own format: what follows it are OpenSSL's notes on trust."""
-    try:
-        certificate = trim_der(der)
-    except ValueError:
-        intake.findings += _unreadable_block(name, "CERTIFICATE")
-        return
     cause = f"{printable(name)} is in OpenSSL's own format (TRUSTED CERTIFICATE); the certificate in it was read"
     intake.findings.append(note("trusted-certificate", cause))
-    _read_der(name, Kind.CERTIFICATE, certificate, intake, "PEM")
+    _read_der(name, Kind.CERTIFICATE, trim_der(der), intake, "PEM")
 
 
 def _read_pkcs7(name: str, der: bytes, intake: Intake, form: str) -> None:
@@ -190,7 +204,7 @@ def _read_pkcs7(name: str, der: bytes, intake: Intake, form: str) -> None:
 def _unreadable_block(name: str, label: str) -> Iterator[Finding]:
     if label.endswith(("PRIVATE KEY", "PRIVATE KEY BLOCK")):
         yield unreadable_key(name)
-    elif label in (*_PEM_LABELS, "TRUSTED CERTIFICATE", "PKCS7"):
+    elif label in _KNOWN_LABELS:
         yield unreadable_certificate(name, "holds a certificate that cannot be read")
 
 

@@ -7,6 +7,8 @@ from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtensionOID
 
 from tasks.core.der import OCTET_STRING, read_sequence, read_values
 from tasks.core.model import Hostname
@@ -26,12 +28,45 @@ UNREADABLE: Final = (
 )
 """What `cryptography` raises on a certificate that breaks the standard."""
 
+
+def _check_version(certificate: x509.Certificate) -> None:
+    """Raise if it has what its version has not (RFC 5280 section 4.1.2.1)."""
+    if certificate.version is not x509.Version.v3 and len(certificate.extensions):
+        raise ValueError("extensions in a certificate that is not of version 3")
+
+
+def _check_point(certificate: x509.Certificate) -> None:
+    """Raise if it certifies a key on an accepted curve, but a point that is not on it."""
+    named = certificate.public_key_algorithm_oid == x509.ObjectIdentifier("1.2.840.10045.2.1")
+    if named and any(curve in certificate.tbs_certificate_bytes for curve in _CURVES):
+        certificate.public_key()
+
+
+_UNDERSTOOD: Final = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.NAME_CONSTRAINTS,
+        ExtensionOID.CERTIFICATE_POLICIES,
+        ExtensionOID.POLICY_CONSTRAINTS,
+        ExtensionOID.POLICY_MAPPINGS,
+        ExtensionOID.INHIBIT_ANY_POLICY,
+        ExtensionOID.PRECERT_POISON,  # has a check of its own
+    }
+)
+"""What a browser understands, so that it may be critical (RFC 5280 section 4.2)."""
+
+_SHA2: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_CURVES: Final = (bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06052b81040022"))  # P-256, P-384
 _PARTS: Final[tuple[tuple[str, Callable[[x509.Certificate], object]], ...]] = (
     ("its subject", lambda c: c.subject.rfc4514_string()),
     ("its issuer", lambda c: c.issuer.rfc4514_string()),
     ("its validity", lambda c: (c.not_valid_before_utc, c.not_valid_after_utc)),
     ("its extensions", lambda c: c.extensions),
-    ("its version", lambda c: c.version),
+    ("its version", _check_version),
+    ("its public key", _check_point),
 )
 
 
@@ -64,6 +99,23 @@ def find_extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | 
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
+
+
+def unknown_critical(certificate: x509.Certificate) -> list[str]:
+    """Give the object identifiers of its critical extensions that no browser knows."""
+    return [e.oid.dotted_string for e in certificate.extensions if e.critical and e.oid not in _UNDERSTOOD]
+
+
+def signature_hash(certificate: x509.Certificate) -> hashes.HashAlgorithm | None:
+    """Give the hash under its signature; None where there is none, or one that nothing here knows."""
+    try:
+        return certificate.signature_hash_algorithm
+    except (UnsupportedAlgorithm, ValueError):
+        return None
+
+
+def is_signed_over_sha2(certificate: x509.Certificate) -> bool:
+    return isinstance(signature_hash(certificate), _SHA2)
 
 
 def is_authority(certificate: x509.Certificate) -> bool:

@@ -7,6 +7,7 @@ document and a key given twice are refused before anything is built from them.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import yaml
@@ -14,11 +15,11 @@ import yaml
 from tasks.core import policy
 from tasks.core.findings import refuse
 from tasks.core.model import Finding
-from tasks.core.text import printable
 
 TYPE: Final = "python-worker"
 _FIX: Final = ("Write it anew; one line is all it needs.", f"echo 'type: {TYPE}' > dotcloud.yml")
 _MAX_DEPTH: Final = 10
+_WORD: Final = re.compile(r"[a-z][a-z0-9-]{0,23}")  # nothing that could be a piece of a key is ever said again
 
 
 def judge_manifest(data: bytes | None) -> Finding | None:
@@ -30,7 +31,8 @@ def judge_manifest(data: bytes | None) -> Finding | None:
     except (yaml.YAMLError, ValueError) as error:
         return refuse("yaml-bad", f"dotcloud.yml cannot be read: {_reason(error)}", *_FIX)
     if kind != TYPE:
-        return refuse("wrong-type", f"dotcloud.yml says type: {printable(kind, 60)}, not type: {TYPE}", *_FIX)
+        said = f"type: {kind}" if _WORD.fullmatch(kind) else "another type"
+        return refuse("wrong-type", f"dotcloud.yml says {said}, not type: {TYPE}", *_FIX)
     return None
 
 

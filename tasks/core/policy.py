@@ -22,7 +22,9 @@ ARCHIVE_MAX_MEMBERS: Final = (
     100  # files and directories; some authorities add a form of the chain for each kind of server
 )
 ARCHIVE_MEMBER_MAX_BYTES: Final = FILE_MAX_BYTES  # what is larger (a manual) is left out
-ARCHIVE_TOTAL_MAX_BYTES: Final = MIB  # of what is read of a zip, and of a whole tar, which only opens from the front
+ARCHIVE_TOTAL_MAX_BYTES: Final = (
+    4 * MIB
+)  # of what is read of a zip, and of a whole tar
 MAX_FILES: Final = 100  # what a directory may hold beside the four
 MAX_KEYS: Final = 10
 DROP_SECRET_BYTES: Final = 32

@@ -23,6 +23,7 @@ EXPLICIT_EC: Final = "EC with explicit parameters"
 RSA: Final = "RSA"
 RSA_PSS: Final = "RSASSA-PSS"
 EC: Final = "EC"
+UNKNOWN: Final = "unknown"
 ALGORITHMS: Final = {
     bytes.fromhex("2a864886f70d010101"): RSA,
     bytes.fromhex("2a8648ce3d0201"): EC,
@@ -92,7 +93,7 @@ def describe_certified(certificate: x509.Certificate) -> PublicFacts:
     try:
         kind = name_algorithm(_algorithm(certificate))
     except ValueError:
-        return PublicFacts("unknown")
+        return PublicFacts(UNKNOWN)
     try:
         return describe_public(certificate.public_key(), None if kind in (RSA, EC) else kind)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -109,7 +110,7 @@ def name_algorithm(identifier: bytes) -> str:
     (tag, oid), *parameters = read_values(identifier)
     if tag != OBJECT_IDENTIFIER:
         raise ValueError("no algorithm")
-    name = ALGORITHMS.get(oid, "unknown")
+    name = ALGORITHMS.get(oid, UNKNOWN)
     return EXPLICIT_EC if name == EC and parameters and parameters[0][0] == SEQUENCE else name
 
 

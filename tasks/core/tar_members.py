@@ -30,6 +30,7 @@ _KINDS: Final = {
 }
 _PAX, _PAX_FOR_ALL, _GNU_NAME, _GNU_LINK = b"x", b"g", b"L", b"K"
 _EXTENSIONS: Final = (_PAX, _PAX_FOR_ALL, _GNU_NAME, _GNU_LINK)
+_MOST_EXTENDED: Final = 256 * policy.KIB  # of headers about headers: 2.5 KiB a member; their records cost 1 us each
 _SPARSE: Final = "GNU.sparse."
 _MAX_STREAMS: Final = 100  # one behind the other, as parallel compressors write: each holds far more than 10 KiB
 _XZ_MEMORY: Final = 40 * policy.MIB  # enough for xz -8, which needs 33; nobody needs -9 for a few files
@@ -48,14 +49,17 @@ def read_tar(data: bytes) -> Iterator[Member]:
     Give the members in their order.
 
     Raises:
-        BadArchive: It is damaged.
+        BadArchive: It is damaged, or says more about its members than anybody needs to.
     """
-    at, for_all, for_next = 0, dict[str, str](), dict[str, str]()
+    at, extended, for_all, for_next = 0, 0, dict[str, str](), dict[str, str]()
     while (block := data[at : at + _BLOCK]) != bytes(_BLOCK):
         header = _read_header(block)
         at += _BLOCK
         if header.type in _EXTENSIONS:
             content = _take(data, at, header.size)
+            extended += len(content)
+            if extended > _MOST_EXTENDED:
+                raise BadArchive.too_large("has too much in its extended headers", _MOST_EXTENDED)
             fields = for_all if header.type == _PAX_FOR_ALL else for_next
             fields.update(_read_extension(header.type, content.tobytes()))
         else:

@@ -6,7 +6,7 @@ would give it once in 2**64 keys at most: whoever made it did not draw it at ran
 
 Not here: lists of keys that became public, for which `Rules.blocked_keys` is the place; the sizes and exponents, which
 are in `policy` (the exponent 65537 leaves no room for Wiener's attack on a small private exponent); and whether the
-numbers are primes or the point is on its curve, which OpenSSL tests when it loads a private key.
+numbers of a private key belong together, which `private_key` shows.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ WEAK_MODULI: Final[dict[str, Callable[[], int]]] = {
     "close primes": lambda: _modulus(close_primes()),
     "ROCA": lambda: _modulus(roca()),
     "square": _square,
-    "small factor": lambda: 65521 * _random_prime(1016, random.Random(13)) * _random_prime(1017, random.Random(14)),
+    "small factor": lambda: 65521 * _random_prime(1016, random.Random(13)) * _random_prime(1016, random.Random(14)),
     "damaged": _damaged,
     "short sleeve, 32 bits": lambda: _modulus(short_sleeve(32, 7)),
     "short sleeve, 128 bits": lambda: _modulus(short_sleeve(128, 16)),
@@ -176,3 +176,15 @@ WEAK_PRIVATE: Final[dict[str, Callable[[], rsa.RSAPrivateNumbers | ec.EllipticCu
 
 def _scalar(value: int) -> ec.EllipticCurvePrivateNumbers:
     return ec.derive_private_key(value, ec.SECP256R1()).private_numbers()
+
+
+@lru_cache
+def backdoor_payload() -> rsa.RSAPrivateKey:
+    """
+    A modulus that begins as a message to the backdoor in xz does (CVE-2024-3094): a command of 0 in 16 bytes.
+
+    A real message is no product of primes that somebody knows, so that only a test has the private key.
+    """
+    a, b = b"\xca\xfe\xba", b"\xbe\x12\x34\x56"
+    product = int.from_bytes(b"\0" + a, "little") * int.from_bytes(b, "little")
+    return vanity(a + b + (-product % (1 << 64)).to_bytes(8, "little"))

@@ -8,8 +8,6 @@ from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tasks.core.case import Case
@@ -17,10 +15,9 @@ from tasks.core.chain import Path, is_self_issued
 from tasks.core.errors import Who
 from tasks.core.files import FILES
 from tasks.core.findings import note, refuse, shell_name, warn
-from tasks.core.leaf import find_extension, issuer_of, name_of
+from tasks.core.leaf import find_extension, is_signed_over_sha2, issuer_of, name_of, signature_hash
 from tasks.core.model import Finding
 
-_SHA2: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _CLEAN_URL: Final = re.compile(r"http://[a-z0-9][a-z0-9.-]{0,200}(?:/[A-Za-z0-9._~/-]{0,200})?")
 _SAVE: Final = "save it as intermediate.cer beside these files"
 
@@ -28,8 +25,8 @@ _SAVE: Final = "save it as intermediate.cer beside these files"
 def check_signatures(case: Case) -> Iterator[Finding]:
     """Every signature up to the root is over SHA-2."""
     for certificate in (case.path.leaf, *case.path.links) if case.path else ():
-        algorithm = _signature_hash(certificate)
-        if not isinstance(algorithm, _SHA2):
+        if not is_signed_over_sha2(certificate):
+            algorithm = signature_hash(certificate)
             name = algorithm.name.upper() if algorithm else "an algorithm that browsers do not know"
             cause = f"the certificate {name_of(certificate)} is signed over {name}, not SHA-256, SHA-384 or SHA-512"
             yield refuse("signature-algorithm", cause, *case.reissue, Who.CA)
@@ -119,10 +116,3 @@ def _sent_together(case: Case) -> list[list[x509.Certificate]]:
 def _is_in_order(served: tuple[x509.Certificate, ...], sent: list[x509.Certificate]) -> bool:
     places = [served.index(certificate) for certificate in sent if certificate in served]
     return places == sorted(places)
-
-
-def _signature_hash(certificate: x509.Certificate) -> hashes.HashAlgorithm | None:
-    try:
-        return certificate.signature_hash_algorithm
-    except (UnsupportedAlgorithm, ValueError):
-        return None

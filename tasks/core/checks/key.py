@@ -12,7 +12,7 @@ from tasks.core.findings import refuse, shell_name
 from tasks.core.leaf import names_text
 from tasks.core.model import Finding
 from tasks.core.private_key import read_numbers
-from tasks.core.public_key import EXPLICIT_EC, RSA, RSA_PSS, PublicFacts, describe_certified
+from tasks.core.public_key import ALGORITHMS, EXPLICIT_EC, RSA, RSA_PSS, UNKNOWN, PublicFacts, describe_certified
 from tasks.core.terms import KeyStanding
 from tasks.core.text import printable
 from tasks.core.weak_keys import find_private_weakness, find_weakness
@@ -76,7 +76,7 @@ def check_public_key(case: Case) -> Iterator[Finding]:
 def _judge_kind(fact: PublicFacts, case: Case) -> Iterator[Finding]:
     if fact.kind in case.terms.rules.curves:
         return
-    code = _CODES.get(fact.kind, "curve" if fact.spki or fact.kind.startswith("EC ") else "key-type")
+    code = _CODES.get(fact.kind, "key-type" if fact.kind in (*ALGORITHMS.values(), UNKNOWN) else "curve")
     cause = f"the key is of type {fact.kind}; browsers take RSA and EC on P-256 or P-384"
     yield refuse(code, cause, *case.new_key)
 

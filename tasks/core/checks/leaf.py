@@ -13,7 +13,7 @@ from tasks.core import policy
 from tasks.core.case import Case
 from tasks.core.errors import Who
 from tasks.core.findings import refuse, shell_name, warn
-from tasks.core.leaf import find_extension, is_authority, name_of
+from tasks.core.leaf import find_extension, is_authority, name_of, unknown_critical
 from tasks.core.model import Finding
 
 _ONE_SECOND: Final = timedelta(seconds=1)  # BR 1.6.1: not_after itself belongs to the validity period
@@ -80,11 +80,9 @@ def check_extensions(case: Case) -> Iterator[Finding]:
     if not case.leaf:
         return
     for certificate in (case.leaf, *(case.path.links if case.path else ())):
-        for extension in certificate.extensions:
-            if extension.critical and isinstance(extension.value, x509.UnrecognizedExtension):
-                oid = extension.oid.dotted_string
-                cause = f"the certificate {name_of(certificate)} has a critical extension that no browser knows ({oid})"
-                yield refuse("unknown-extension", cause, *case.reissue, Who.CA)
+        for oid in unknown_critical(certificate):
+            cause = f"the certificate {name_of(certificate)} has a critical extension that no browser knows ({oid})"
+            yield refuse("unknown-extension", cause, *case.reissue, Who.CA)
     if find_extension(case.leaf, x509.PrecertPoison):
         cause = "the certificate is a precertificate, made for the logs and not for servers"
         yield refuse("precertificate", cause, "Ask your certificate authority for the final certificate.", who=Who.CA)

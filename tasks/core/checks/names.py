@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from functools import cache
-from typing import TYPE_CHECKING
 
 from tasks.core.case import Case
 from tasks.core.errors import BadInput, Who
 from tasks.core.findings import refuse, warn
 from tasks.core.leaf import covers, dns_names, names_text
 from tasks.core.model import Finding, Hostname, parse_hostname
+from tasks.core.public_suffix import is_public_suffix
 from tasks.core.text import printable
-
-if TYPE_CHECKING:
-    from publicsuffixlist import PublicSuffixList
 
 
 def check_names(case: Case) -> Iterator[Finding]:
@@ -40,6 +36,8 @@ def _hint(names: list[str], hostname: Hostname) -> str:
         return "; a wildcard does not cover the name above it"
     if any(hostname.endswith(f".{parent}") for parent in parents):
         return "; a wildcard stands for one label only"
+    if f"{hostname}." in names:
+        return "; a name with a final dot is none"
     if f"www.{hostname}" in names or hostname.removeprefix("www.") in names:
         return "; with and without www are two names"
     return ""
@@ -54,13 +52,13 @@ def check_wildcards(case: Case) -> Iterator[Finding]:
                 f"the certificate has the address {shown} among its DNS names, which no browser takes for an address"
             )
             yield warn("address-as-name", cause, "Leave it out of the next request.")
-        elif not _is_hostname(name):
-            yield refuse("name-malformed", f"the certificate has a name that is no hostname: {shown}", *case.reissue)
-        elif not _is_idna(name):
-            yield refuse(
-                "name-not-idna", f"the certificate has a name that IDNA does not allow: {shown}", *case.reissue
-            )
-        elif name.startswith("*.") and _is_public_suffix(name[2:].lower()):
+        elif not name.isascii():
+            cause = f'the certificate has a name beyond ASCII, "{shown}", which must be written xn--...'
+            yield refuse("name-not-idna", cause, *case.reissue, Who.CA)
+        elif not (_is_hostname(name) and _is_idna(name)):
+            cause = f'the certificate has a name that is no hostname, "{shown}", which no browser matches'
+            yield warn("name-malformed", cause, "Leave it out of the next request. " + case.reissue[0], case.reissue[1])
+        elif name.startswith("*.") and is_public_suffix(name[2:].lower()):
             cause = f"the certificate covers {shown}, every domain below a public suffix"
             yield refuse("wildcard-public-suffix", cause, *case.reissue, Who.CA)
 
@@ -93,14 +91,3 @@ def _is_idna(name: str) -> bool:
         return all(idna.alabel(idna.ulabel(label)).decode("ascii") == label for label in labels)
     except idna.IDNAError:
         return False
-
-
-def _is_public_suffix(name: str) -> bool:
-    return _public_suffixes().publicsuffix(name) == name
-
-
-@cache
-def _public_suffixes() -> PublicSuffixList:
-    from publicsuffixlist import PublicSuffixList  # here, because only wildcards need it, and it takes a while to load
-
-    return PublicSuffixList(only_icann=True)
