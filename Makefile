@@ -8,7 +8,7 @@ STACK := $(RUN)/python -m deployments.local
 # The servers and workers of the stack start in half the time from compiled files.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help demo up down status test check
+.PHONY: help demo up down status test check corpora
 
 help:
 	@echo "make demo     a certificate's whole way, on a stack of its own, in about a minute"
@@ -31,6 +31,10 @@ status: .venv/installed
 test: .venv/installed
 	$(RUN)/pytest -q -n 2 -m "not stack and not browser"
 	$(RUN)/pytest -q -m "stack or browser"
+
+# What the tests of tests/corpora judge beyond what the packages hold; without it those are skipped.
+corpora: .venv/installed
+	@$(RUN)/python -m tests.corpora.fetch_openssl
 
 check: .venv/installed
 	$(RUN)/ruff check

@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 
 from flows.endings import end, ended_as
 from flows.names import DropId, form_field, name_run
 from tasks.cancel_hand_over import cancel_hand_over, cancel_run
+from tasks.hold_lease import hold_lease
 
 
 @flow(name="destroy-drop", flow_run_name=name_run, persist_result=True, result_serializer="json", log_prints=False)
@@ -34,6 +36,7 @@ def destroy_drop(
     Only as long as **no edge was changed**: after that, have HTTPS disabled for the hostname instead.
     """
     outcome = cancel_hand_over(drop_id, requested_by)
-    end(drop_id, outcome)
+    with hold_lease(drop_id, str(flow_run.id)):
+        end(drop_id, outcome)
     cancel_run(drop_id)
     return ended_as(drop_id, outcome, f"Asked for by {requested_by}.")

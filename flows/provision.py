@@ -11,6 +11,7 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Abort
 from prefect.runtime import flow_run
 
 from flows.endings import finish, refuse, stopped
@@ -20,9 +21,10 @@ from tasks.adjust_billing import adjust_billing
 from tasks.attach_run import attach_run
 from tasks.close_hand_over import close_hand_over
 from tasks.confirm_edges import confirm_edges
-from tasks.core.errors import Drifted, NotReady, ProofFailed, Rejected, Unavailable
+from tasks.core.errors import Drifted, LeaseLost, NotReady, ProofFailed, Rejected, Unavailable
 from tasks.core.model import Outcome
 from tasks.destroy_drop import destroy_drop
+from tasks.hold_lease import hold_lease
 from tasks.ingest_secrets import ingest_secrets
 from tasks.provision_edges import provision_edges, release_edges
 from tasks.sweep_drop import sweep_drop
@@ -50,11 +52,10 @@ def provision(drop_id: DropId) -> Any:
     """
     try:
         return carry_or_refuse(drop_id)
-    except ProofFailed as failure:
-        release_edges(drop_id)
-        return stopped("Drifted", failure)
     except Drifted as drift:
         return stopped("Drifted", drift)
+    except LeaseLost as lost:
+        raise Abort(str(lost)) from None  # another process of this run goes on: the run's state is not ours to set
     except NotReady as pending:
         return stopped("NotReady", pending)
     except Unavailable as outage:
@@ -62,14 +63,22 @@ def provision(drop_id: DropId) -> Any:
 
 
 def carry_or_refuse(drop_id: str) -> Receipt | State[Any]:
-    """Carry the drop that this run is for; clear it away if it is refused, or has ended already."""
-    ended = attach_run(drop_id, str(flow_run.id))
-    if ended:
-        return finish(drop_id, ended)
-    try:
-        return carry(drop_id)
-    except Rejected as refusal:
-        return refuse(drop_id, refusal)
+    """
+    Carry the drop that this run is for, as the one process at work on its hostname.
+
+    Clear it away if it is refused, or has ended already; put the edges back if one shows something else.
+    """
+    with hold_lease(drop_id, str(flow_run.id)):
+        ended = attach_run(drop_id, str(flow_run.id))
+        if ended:
+            return finish(drop_id, ended)
+        try:
+            return carry(drop_id)
+        except Rejected as refusal:
+            return refuse(drop_id, refusal)
+        except ProofFailed:
+            release_edges(drop_id)
+            raise
 
 
 def carry(drop_id: str) -> Receipt:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 
 from flows.endings import end
 from flows.rounds import attempt, report
 from tasks.cancel_hand_over import cancel_run
+from tasks.core import policy
 from tasks.core.care import Care
 from tasks.core.errors import DomainNotLive
 from tasks.core.model import Outcome
 from tasks.describe_hand_over import describe
+from tasks.hold_lease import hold_lease
 from tasks.start_provision import start_provision
 from tasks.survey_drops import list_unswept, survey_drops
 from tasks.sweep_drop import sweep_drop
@@ -46,10 +49,12 @@ def look_after(drop_id: str, care: Care) -> None:
         case Care.RESTART:
             restart(drop_id)
         case Care.EXPIRE:
-            end(drop_id, Outcome.EXPIRED, "expired", "Not everything arrived before the drop's time was over.")
+            with hold_lease(drop_id, str(flow_run.id), policy.NO_PATIENCE):
+                end(drop_id, Outcome.EXPIRED, "expired", "Not everything arrived before the drop's time was over.")
             cancel_run(drop_id)
         case Care.FINISH:
-            end(drop_id, describe(drop_id).drop.outcome or Outcome.EXPIRED)
+            with hold_lease(drop_id, str(flow_run.id), policy.NO_PATIENCE):
+                end(drop_id, describe(drop_id).drop.outcome or Outcome.EXPIRED)
         case Care.NOTHING:
             pass
 

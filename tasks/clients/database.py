@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
+from tasks.clients.fence import check_fence_in
 from tasks.clients.tables import SQLITE_PAGE_BYTES, Base
 from tasks.core.errors import RecordsUnavailable
 
@@ -66,9 +67,12 @@ class Database:
         committed: what is read to be written must be locked (`with_for_update`) or guarded by a constraint.
 
         Raises:
+            LeaseLost: The lease that this context holds has been taken over.
+
             RecordsUnavailable: The database cannot be reached, or is locked for longer than 30 s.
         """
         with self._translated(), Session(self.engine) as session, session.begin():
+            check_fence_in(session)
             yield session
 
     @contextmanager

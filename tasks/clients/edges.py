@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from tasks.clients import settings
+from tasks.clients.fence import check_fence
 from tasks.core import policy
 from tasks.core.errors import BadHostname, Drifted, EdgeUnavailable
 from tasks.core.model import Hostname, parse_hostname
@@ -236,8 +237,9 @@ class NginxEdge:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Hold the edge's lock. What lies in ``incoming/`` then is from a run that was killed, and goes."""
+        """Hold the edge's lock, if this process is the one to. What a killed run left in ``incoming/`` goes."""
         with self._translated(), self._locked():
+            check_fence()
             for left in (self._directory / "incoming").iterdir():
                 left.unlink()
             yield

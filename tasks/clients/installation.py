@@ -25,6 +25,7 @@ from tasks.clients.records.accounts import Accounts
 from tasks.clients.records.certificates import Certificates
 from tasks.clients.records.decisions import Decisions
 from tasks.clients.records.drops import Drops
+from tasks.clients.records.leases import Leases
 from tasks.clients.settings import Settings, load_settings, settings_path
 from tasks.clients.store import DropStore, S3DropStore, S3Vault, Vault
 from tasks.clients.tickets import EmbeddedDesk, TicketDesk
@@ -88,6 +89,10 @@ class Installation:
     @cached_property
     def decisions(self) -> Decisions:
         return Decisions(self.database)
+
+    @cached_property
+    def leases(self) -> Leases:
+        return Leases(self.database)
 
     @cached_property
     def audit(self) -> AuditTrail:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from botocore.exceptions import ClientError
 
 from tasks.clients.aws import ask, code_of, open_s3
+from tasks.clients.fence import check_fence
 from tasks.clients.settings import Store
 from tasks.core import policy
 from tasks.core.errors import NotFound, Rejected, StoreUnavailable, UploadPending, Who
@@ -244,6 +245,7 @@ class _Bucket:
         return versions[0] if versions and self.read(key, versions[0], policy.ENVELOPE_MAX_BYTES) == body else None
 
     def write(self, key: str, body: bytes) -> str:
+        check_fence()
         answer = self._ask(
             lambda: self._client.put_object(Bucket=self._name, Key=key, Body=body, ServerSideEncryption=self._sse)
         )
@@ -259,6 +261,7 @@ class _Bucket:
         def wanted(items: list[Any] | None) -> list[Any]:
             return [item for item in items or [] if not exactly or item["Key"] == prefix]
 
+        check_fence()
         uploads = [u for page in self._upload_pages(prefix) for u in wanted(page.get("Uploads"))]
         for upload in uploads:
             self._abort(upload["Key"], upload["UploadId"])

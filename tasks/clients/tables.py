@@ -268,6 +268,16 @@ class LedgerRow(Base):
     created_at: Mapped[datetime]
 
 
+class LeaseRow(Base):
+    """Who is at work on something. The token grows with each time it is taken, and never goes back."""
+
+    __tablename__ = "leases"
+    name: Mapped[str] = mapped_column(String(300), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(128))
+    token: Mapped[int]
+    expires_at: Mapped[datetime]
+
+
 class AuditRow(Base):
     """One link of the audit chain: sha256 = SHA-256(prev_sha256 | canonical JSON of the rest)."""
 

@@ -47,8 +47,8 @@ __all__ = [
 ]
 
 # What these say has findings of its own, or nothing to mend; a filter that is set once cannot get lost between threads.
-warnings.filterwarnings("ignore", ".*serial number.*", CryptographyDeprecationWarning)
-warnings.filterwarnings("ignore", "PKCS#7 certificates could not be parsed as DER", UserWarning)
+warnings.filterwarnings("ignore", ".*serial number|Diffie-Hellman", CryptographyDeprecationWarning)
+warnings.filterwarnings("ignore", "PKCS#7 certificates could not be parsed as DER|Attribute's length", UserWarning)
 
 
 def judge(files: Mapping[str, bytes], terms: Terms) -> Verdict:

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tasks.core.leaf import find_extension, is_signed_over_sha2, unknown_critical
+from tasks.core.leaf import dns_names, is_hostname, is_signed_over_sha2, unknown_critical
 from tasks.core.model import Hostname
 
 
@@ -57,6 +57,7 @@ def find_path(
     Where several lead there, one over certificates that are valid now and sound is preferred. Each certificate is
     looked at once, so that a pool made to confuse costs no more than another.
     """
+    roots = sorted(roots, key=lambda root: not root.not_valid_before_utc <= now <= root.not_valid_after_utc)
     usable = [c for c in pool if c not in roots]
     valid = [c for c in usable if c.not_valid_before_utc <= now <= c.not_valid_after_utc]
     sound = [c for c in valid if is_signed_over_sha2(c) and not unknown_critical(c)]
@@ -125,12 +126,18 @@ def check_path(path: Path, hostname: Hostname, at: datetime) -> None:
 
 
 def name_to_verify(leaf: x509.Certificate, hostname: Hostname | None) -> Hostname:
-    """Give *hostname*, or a name that *leaf* covers where nobody asked for one."""
+    """
+    Give *hostname*, or the first name that *leaf* covers where nobody asked for one.
+
+    Raises:
+        ValueError: It covers none.
+    """
     if hostname:
         return hostname
-    names = find_extension(leaf, x509.SubjectAlternativeName)
-    first = names.get_values_for_type(x509.DNSName)[0] if names else ""
-    return Hostname(f"any{first[1:]}" if first.startswith("*.") else first)
+    names = [name.lower() for name in dns_names(leaf) if is_hostname(name)]
+    if not names:
+        raise ValueError("no hostname")
+    return Hostname(f"any{names[0][1:]}" if names[0].startswith("*.") else names[0])
 
 
 def _may_sign(_policy: verification.Policy, _certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:

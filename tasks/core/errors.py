@@ -15,6 +15,8 @@ Every error certferry raises on purpose.
     + HandOverClosed     the drop has ended: expired, destroyed or already used
   x NotReady             waiting is not failing: poll again before the deadline
     + DomainNotLive, UploadPending, ApprovalPending
+    + AtWork             another process holds the lease of the hostname
+      - LeaseLost        it was this one's, and has been taken over: this process must change nothing more
   x Unavailable          the other side did not answer: retried from the table in `tasks.retries`
     + StoreUnavailable, KeysUnavailable, DNSUnavailable, EdgeUnavailable,
       TicketsUnavailable, RecordsUnavailable, PrefectUnavailable, FrontDeskUnavailable
@@ -212,6 +214,35 @@ class UploadPending(NotReady):
 class ApprovalPending(NotReady):
     code = "approval-pending"
     who = Who.OPERATOR
+
+
+class AtWork(NotReady):
+    code = "at-work"
+    who = Who.NOBODY
+
+    @classmethod
+    def on(cls, name: str, holder: str) -> AtWork:
+        """Say that *holder* has the lease *name*."""
+        return cls(
+            name,
+            got=f"run {holder} is at work on it",
+            wanted="nobody at work on it",
+            do="Nothing: this run is tried again by itself.",
+        )
+
+
+class LeaseLost(AtWork):
+    code = "lease-lost"
+
+    @classmethod
+    def of(cls, name: str) -> LeaseLost:
+        """Say that the lease *name* has been taken over."""
+        return cls(
+            name,
+            got="another process has taken over the work on it",
+            wanted="to be the one at work on it",
+            do="Nothing: this process stops, and the other one goes on.",
+        )
 
 
 class Unavailable(CertferryError):

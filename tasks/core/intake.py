@@ -29,7 +29,6 @@ _KEY_ENDINGS: Final = (".key",)
 _CERTIFICATE_ENDINGS: Final = (".crt", ".cer", ".cert", ".pem", ".chain", ".ca-bundle", ".der", ".p7b", ".p7c")
 _PEM_LABELS: Final = {**{label: kind for kind, label in LABELS.items()}, "X509 CERTIFICATE": Kind.CERTIFICATE}
 _KNOWN_LABELS: Final = (*_PEM_LABELS, *BY_LABEL, "TRUSTED CERTIFICATE", "PKCS7", "ENCRYPTED PRIVATE KEY")
-_PARAMETERS: Final = ("EC PARAMETERS", "DH PARAMETERS", "DSA PARAMETERS")
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def _read_file(name: str, data: bytes, intake: Intake) -> None:
 
 def _says_nothing(block: Block) -> bool:
     """Tell whether it is a block of something else: a revocation list, a PGP message."""
-    known = block.label in (*_KNOWN_LABELS, *_PARAMETERS)
+    known = block.label in _KNOWN_LABELS or block.label.endswith("PARAMETERS")
     return not known and identify(block.der or b"") in (Kind.UNKNOWN, Kind.REVOCATIONS)
 
 

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtensionOID
 
 from tasks.core.der import OCTET_STRING, read_sequence, read_values
-from tasks.core.model import Hostname
+from tasks.core.errors import BadInput
+from tasks.core.model import Hostname, parse_hostname
 from tasks.core.text import printable
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
@@ -128,6 +129,16 @@ def dns_names(certificate: x509.Certificate) -> list[str]:
     """Give the subject alternative names of type DNS, as they stand there."""
     names = find_extension(certificate, x509.SubjectAlternativeName)
     return names.get_values_for_type(x509.DNSName) if names else []
+
+
+def is_hostname(name: str) -> bool:
+    """Tell whether it is a hostname in ASCII, perhaps behind ``*.``; a name of one label counts as one here."""
+    bare = name.removeprefix("*.").lower()
+    full = bare if "." in bare else f"{bare}.invalid"
+    try:
+        return parse_hostname(full) == full
+    except BadInput:
+        return False
 
 
 def covers(pattern: str, hostname: Hostname) -> bool:

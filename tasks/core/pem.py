@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-_BEGIN: Final = re.compile(r"-{2,10} ?BEGIN ([A-Z0-9#]{1,20}(?: [A-Z0-9]{1,20}){0,4}) ?-{2,10}")
+_BEGIN: Final = re.compile(r"-{2,10} ?BEGIN ([A-Z0-9#.]{1,20}(?: [A-Z0-9#.]{1,20}){0,4}) ?-{2,10}")
 _TYPOGRAPHY: Final = str.maketrans(
     {**dict.fromkeys("‐‑‒–―−", "-"), "—": "--", **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff", "")}
 )

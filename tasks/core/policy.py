@@ -22,9 +22,7 @@ ARCHIVE_MAX_MEMBERS: Final = (
     100  # files and directories; some authorities add a form of the chain for each kind of server
 )
 ARCHIVE_MEMBER_MAX_BYTES: Final = FILE_MAX_BYTES  # what is larger (a manual) is left out
-ARCHIVE_TOTAL_MAX_BYTES: Final = (
-    4 * MIB
-)  # of what is read of a zip, and of a whole tar
+ARCHIVE_TOTAL_MAX_BYTES: Final = 4 * MIB  # of what is read of a zip, and of a whole tar
 MAX_FILES: Final = 100  # what a directory may hold beside the four
 MAX_KEYS: Final = 10
 DROP_SECRET_BYTES: Final = 32
@@ -39,6 +37,10 @@ DOMAIN_INTERVAL: Final = timedelta(seconds=30)
 DOMAIN_INTERVAL_MAX: Final = timedelta(minutes=5)  # the back-off's end: a resolver's usual negative TTL (RFC 2308)
 DOMAIN_FRESH: Final = timedelta(hours=24)  # an approval may take days, and domains lapse meanwhile (THREATS E1)
 TICKET_MAX_CHARS: Final = 20_000  # a long letter; an RSA-4096 bundle pasted by mistake still fits and is found
+LEASE_LIFETIME: Final = timedelta(seconds=20)  # of a lease that is not renewed: how long a killed run holds up others
+LEASE_RENEWAL: Final = timedelta(seconds=5)  # three tries before it runs out
+LEASE_PATIENCE: Final = timedelta(seconds=30)  # longer than a lifetime: a dead holder is outwaited
+NO_PATIENCE: Final = timedelta(0)  # of a watcher: what is at work now needs no care, and comes round again
 MOST_RESTARTS: Final = 20  # of one run by watch_drops; a run that fails this often needs a person
 
 # --- Keys and certificates ------------------------------------------------------------------

@@ -8,7 +8,7 @@ Source:
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from cryptography import x509
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tasks.core.der import CONTEXT, OBJECT_IDENTIFIER, SEQUENCE, read_sequence, read_value, read_values
+from tasks.core.der import BIT_STRING, CONTEXT, OBJECT_IDENTIFIER, SEQUENCE, read_sequence, read_values
 
 EXPLICIT_EC: Final = "EC with explicit parameters"
 RSA: Final = "RSA"
@@ -34,6 +34,7 @@ ALGORITHMS: Final = {
     bytes.fromhex("2b656e"): "X25519",
     bytes.fromhex("2b656f"): "X448",
 }
+_UNCOMPRESSED: Final = b"\x04"  # SEC 1 section 2.3.3
 _SPKI_AT: Final = 5  # of a TBSCertificate, after serial, signature, issuer, validity, subject
 
 
@@ -47,13 +48,16 @@ class PublicFacts:
 
         modulus, exponent: Of an RSA key.
 
-        spki: The DER of the SubjectPublicKeyInfo; None where OpenSSL would not load the key.
+        spki: The DER of the SubjectPublicKeyInfo as OpenSSL writes it; None where it would not load the key.
+
+        compressed: Whether a certificate has the point of an EC key in its short form.
     """
 
     kind: str
     modulus: int = 0
     exponent: int = 0
     spki: bytes | None = field(default=None, repr=False)
+    compressed: bool = False
 
     @property
     def spki_sha256(self) -> str | None:
@@ -91,13 +95,15 @@ def describe_public(key: CertificatePublicKeyTypes, kind: str | None = None) -> 
 def describe_certified(certificate: x509.Certificate) -> PublicFacts:
     """Give the facts about the key that *certificate* certifies; a key that nothing here loads has only a kind."""
     try:
-        kind = name_algorithm(_algorithm(certificate))
+        algorithm, bits = _spki(certificate)
+        kind = name_algorithm(algorithm)
     except ValueError:
         return PublicFacts(UNKNOWN)
     try:
-        return describe_public(certificate.public_key(), None if kind in (RSA, EC) else kind)
+        facts = describe_public(certificate.public_key(), None if kind in (RSA, EC) else kind)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return PublicFacts("EC on a curve that is not known here" if kind == EC else kind)
+    return replace(facts, compressed=kind == EC and bits[1:2] != _UNCOMPRESSED)
 
 
 def name_algorithm(identifier: bytes) -> str:
@@ -114,10 +120,18 @@ def name_algorithm(identifier: bytes) -> str:
     return EXPLICIT_EC if name == EC and parameters and parameters[0][0] == SEQUENCE else name
 
 
-def _algorithm(certificate: x509.Certificate) -> bytes:
-    """Give the content of the certified key's AlgorithmIdentifier."""
+def _spki(certificate: x509.Certificate) -> tuple[bytes, bytes]:
+    """
+    Give the certified key as it stands there: the contents of its AlgorithmIdentifier and of its BIT STRING.
+
+    Raises:
+        ValueError: It is not a SubjectPublicKeyInfo.
+    """
     body = read_sequence(certificate.tbs_certificate_bytes)
-    versioned = body[0][0] == CONTEXT
-    if len(body) <= _SPKI_AT + versioned:
+    at = _SPKI_AT + (body[0][0] == CONTEXT)
+    if len(body) <= at:
         raise ValueError("cut off")
-    return read_value(body[_SPKI_AT + versioned][1])[1]
+    (_, algorithm), (tag, bits), *_ = [*read_values(body[at][1]), (0, b"")]
+    if tag != BIT_STRING:
+        raise ValueError("no key")
+    return algorithm, bits

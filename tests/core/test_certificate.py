@@ -692,6 +692,14 @@ def test_a_strange_name_beside_a_good_one_gets_a_warning(intermediate: CA, verdi
     assert "name-mismatch" in verdict(intermediate.issue([name]).files())[1]
 
 
+def test_without_a_hostname_some_name_must_be_one(intermediate: CA, root: CA) -> None:
+    """Nobody asks for a hostname, and the certificate still has to cover one."""
+    terms = Terms([root.certificate], False, NOW)
+    assert judge(intermediate.issue([SHOP]).files(), terms).accepted
+    assert judge(intermediate.issue(["server cert", "*.example.test"]).files(), terms).accepted
+    assert judge(intermediate.issue(["server cert"]).files(), terms).findings[0].code == "no-names"
+
+
 @pytest.mark.parametrize("where", ["leaf", "intermediate"])
 def test_sha1_is_refused_wherever_it_signs(verdict: Verdict, where: str) -> None:
     """A signature over SHA-1 on the leaf or on an intermediate breaks the chain in every browser."""

@@ -35,7 +35,9 @@ _bounded = settings(
 # --- What is sent ------------------------------------------------------------------------------------------------
 
 _NAMES = st.one_of(
-    st.sampled_from(["ssl.key", "ssl.crt", "ssl.chain", "dotcloud.yml", "a/dotcloud.yml", "-rf.key", "x.p7b", "$(id).crt"]),
+    st.sampled_from(
+        ["ssl.key", "ssl.crt", "ssl.chain", "dotcloud.yml", "a/dotcloud.yml", "-rf.key", "x.p7b", "$(id).crt"]
+    ),
     st.text(st.characters(), max_size=20),
 )
 _LABELS = st.sampled_from(
@@ -45,7 +47,9 @@ _LABELS = st.sampled_from(
         "EC PARAMETERS", "PGP MESSAGE", "A",
     ]
 )  # fmt: skip
-_HEADERS = st.sampled_from(["", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n", "x: y\n", ":\n", "> ", "\ufeff"])
+_HEADERS = st.sampled_from(
+    ["", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n", "x: y\n", ":\n", "> ", "\ufeff"]
+)
 _DASHES = st.sampled_from(["-----", "----", "--", "—", "–––––", "- ", ""])
 _ENDS = st.sampled_from(["\n", "\r\n", "\r", " ", "\\n", "\\r\\n", "", "\n\n", "\u2028", "\u200b\n", "\x00"])
 
@@ -118,9 +122,21 @@ def _block(draw: st.DrawFn) -> str:
 
 
 _TEXTS = st.lists(st.one_of(_block(), st.text(max_size=30)), max_size=4).map("".join)
-_PEM = st.builds(lambda text, form: text.encode(form, "surrogatepass"), _TEXTS, st.sampled_from(["utf-8", "utf-16", "utf-16-le"]))
+_PEM = st.builds(
+    lambda text, form: text.encode(form, "surrogatepass"), _TEXTS, st.sampled_from(["utf-8", "utf-16", "utf-16-le"])
+)
 _ARCHIVES = st.deferred(lambda: st.sampled_from(list(seeds.archives().values()))).flatmap(_changed)
-_MAGICS = st.sampled_from([b"PK\3\4", b"PK\5\6", b"\x1f\x8b\x08", b"BZh91AY&SY", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", bytes(257) + b"ustar\0"])
+_MAGICS = st.sampled_from(
+    [
+        b"PK\3\4",
+        b"PK\5\6",
+        b"\x1f\x8b\x08",
+        b"BZh91AY&SY",
+        b"\xfd7zXZ\0",
+        b"7z\xbc\xaf\x27\x1c",
+        bytes(257) + b"ustar\0",
+    ]
+)
 _YAML = st.one_of(
     st.lists(
         st.sampled_from(
@@ -131,7 +147,9 @@ _YAML = st.one_of(
     ).map("".join),
     st.text(max_size=40),
 )  # fmt: skip
-_CONTENTS = st.one_of(st.binary(max_size=200), _PEM, _DER, _ARCHIVES, _YAML.map(lambda text: text.encode("utf-8", "replace")))
+_CONTENTS = st.one_of(
+    st.binary(max_size=200), _PEM, _DER, _ARCHIVES, _YAML.map(lambda text: text.encode("utf-8", "replace"))
+)
 
 
 class TestJudge:
@@ -231,7 +249,7 @@ class TestParsers:
         """The readers of DER raise `ValueError` or give parts of what they were given."""
         for read in (read_value, read_values, read_sequence):
             try:
-                read(der)  # type: ignore[operator]
+                read(der)
             except ValueError:
                 continue
         identify(der)

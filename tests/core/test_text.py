@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
-from tasks.core.text import printable
+from tasks.core.text import code_block, code_span, escape_markdown, one_line, printable
+
+MARKS = st.text(alphabet=" \t\n\\`*_{}[]()#+-!|~<>&=.:1aé\x1b\u202e\u2028", max_size=40)
 
 
 @given(st.text(max_size=100))
@@ -42,3 +48,33 @@ def test_what_could_do_harm_is_written_out(text: str, shown: str) -> None:
 def test_a_long_text_is_cut() -> None:
     """A name of a megabyte does not fill a log."""
     assert printable("a" * 1000, 10) == "a" * 10 + "..."
+
+
+def read_back(markdown: str, frame: str) -> str:
+    """Give what a browser would show of *markdown*, which must be one element of the tags *frame*."""
+    drawn = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(markdown).strip()
+    inside = re.fullmatch(frame.replace("...", "(.*?)"), drawn, re.DOTALL)
+    assert inside, drawn
+    assert "<" not in inside[1]
+    return html.unescape(inside[1])
+
+
+@given(MARKS.filter(str.strip))
+def test_markdown_shows_escaped_text_as_it_is(text: str) -> None:
+    """Whatever marks it has, at the beginning of a line too, it makes one plain paragraph."""
+    shown = read_back(escape_markdown(text), "<p>...</p>")
+    assert shown.strip() == one_line(text).strip()
+
+
+@given(MARKS.filter(str.strip))
+def test_no_text_breaks_out_of_a_code_span(text: str) -> None:
+    """Not with any number of backticks, nor by a line break."""
+    shown = read_back(f"x {code_span(text)} y", "<p>x <code>...</code> y</p>")
+    assert shown.strip() == one_line(text).strip()
+
+
+@given(MARKS)
+def test_no_text_breaks_out_of_a_code_block(text: str) -> None:
+    """Each line stays a line of the block; only line breaks remain of what is not printable."""
+    shown = read_back(code_block(text, "sh"), '<pre><code class="language-sh">...</code></pre>')
+    assert shown == "\n".join(map(one_line, text.split("\n"))) + "\n"

@@ -70,9 +70,11 @@ def test_a_number_that_is_no_modulus_is_weak(modulus: int) -> None:
 
 def test_a_prime_of_a_broken_key_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two keys that share a prime are both broken, and which primes were shared is known."""
-    modulus = make_key("rsa2048").public_key().public_numbers().n  # type: ignore[union-attr]
-    private = make_key("rsa2048").private_numbers()  # type: ignore[union-attr]
-    monkeypatch.setattr(weak_keys, "_shared_primes", lambda bits: private.p * 3 if bits == 2048 else 1)  # type: ignore[union-attr]
+    key = make_key("rsa2048")
+    assert isinstance(key, rsa.RSAPrivateKey)
+    product = 3 * key.private_numbers().p
+    monkeypatch.setattr(weak_keys, "_shared_primes", lambda bits: product if bits == 2048 else 1)
+    modulus = key.public_key().public_numbers().n
     assert find_weakness(modulus) == "has a prime factor in common with a key that is already broken"
 
 
@@ -99,7 +101,7 @@ def test_primes_of_unequal_length_are_sound() -> None:
 
 @pytest.mark.parametrize("kind", ["rsa2048", "rsa4096"])
 def test_a_key_is_judged_in_milliseconds(kind: str) -> None:
-    """2 ms a test, and there are six; a busy machine may take thrice as long."""
+    """Less than 2 ms each of the six tests of a modulus; the limit leaves a busy machine thrice the time."""
     key = make_key(kind)
     assert isinstance(key, rsa.RSAPrivateKey)
     find_weakness(key.public_key().public_numbers().n)

@@ -8,6 +8,7 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from tasks.clients.fence import check_fence
 from tasks.core.errors import CertferryError, Drifted, EdgeUnavailable
 from tasks.core.model import Hostname, parse_hostname
 
@@ -60,6 +61,7 @@ class FakeEdge:
 
     def stage(self, bundle_sha256: str, bundle_pem: bytes) -> None:
         self._begin("stage", bundle_sha256)
+        check_fence()
         if sha256(bundle_pem).hexdigest() != bundle_sha256:
             raise self._drifted(bundle_sha256, "bundle-differs")
         if not _loads(bundle_pem):
@@ -69,6 +71,7 @@ class FakeEdge:
 
     def commit(self, hostname: Hostname, bundle_sha256: str) -> str | None:
         self._begin("commit", hostname)
+        check_fence()
         before = self._served(parse_hostname(hostname))
         self._check_staged(bundle_sha256)
         self.hosts[hostname] = bundle_sha256
@@ -77,6 +80,7 @@ class FakeEdge:
 
     def restore(self, hostname: Hostname, bundle_sha256: str | None) -> None:
         self._begin("restore", hostname)
+        check_fence()
         parse_hostname(hostname)
         if bundle_sha256 is None:
             self.hosts.pop(hostname, None)
@@ -87,6 +91,7 @@ class FakeEdge:
 
     def remove(self, hostname: Hostname) -> None:
         self._begin("remove", hostname)
+        check_fence()
         bundle = self.hosts.pop(parse_hostname(hostname), None)
         if bundle and bundle not in (*self.hosts.values(), self.piggyback):
             self.bundles.pop(bundle, None)
@@ -94,6 +99,7 @@ class FakeEdge:
 
     def discard(self, bundle_sha256: str) -> None:
         self._begin("discard", bundle_sha256)
+        check_fence()
         self._check_digest(bundle_sha256)
         if bundle_sha256 not in (*self.hosts.values(), self.piggyback):
             self.bundles.pop(bundle_sha256, None)
@@ -101,12 +107,14 @@ class FakeEdge:
 
     def set_piggyback(self, bundle_sha256: str) -> None:
         self._begin("set_piggyback", bundle_sha256)
+        check_fence()
         self._check_staged(bundle_sha256)
         self.piggyback = bundle_sha256
         self._end("set_piggyback")
 
     def set_force_https(self, hostname: Hostname, on: bool) -> None:
         self._begin("set_force_https", hostname)
+        check_fence()
         parse_hostname(hostname)
         (self.force_https.add if on else self.force_https.discard)(hostname)
         self._end("set_force_https")

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 import httpx
 
+from tasks.clients.fence import check_fence
 from tasks.clients.store import (
     StoredObject,
     Sweep,
@@ -36,6 +37,7 @@ class _Objects:
     uploads: dict[str, str] = field(default_factory=dict)
 
     def put(self, key: str, body: bytes) -> str:
+        check_fence()
         version_id = os.urandom(8).hex()
         self.versions[version_id] = (key, body)
         return version_id
@@ -46,6 +48,7 @@ class _Objects:
         return found
 
     def sweep(self, prefix: str) -> Sweep:
+        check_fence()
         versions = [v for v, (key, _) in self.versions.items() if key.startswith(prefix)]
         markers = [v for v, key in self.markers.items() if key.startswith(prefix)]
         uploads = [u for u, key in self.uploads.items() if key.startswith(prefix)]

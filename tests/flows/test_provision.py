@@ -130,7 +130,7 @@ class TestTicketGate:
 
         questions = theatre.questions("ticket")
         assert ["Your last answer does not count" in question for question in questions] == [False, False, True, True]
-        assert "foreign\\-sender" in questions[3]
+        assert "foreign-sender" in questions[3]
         assert office.here.decisions.find_match(drop.id) == right
 
     def test_every_question_has_a_key_of_its_own(
@@ -177,7 +177,7 @@ class TestApprovalGate:
         with pytest.raises(Waiting):
             theatre.provision(drop.id)
 
-        assert "unknown\\-approver" in theatre.questions("approval")[1]
+        assert "unknown-approver" in theatre.questions("approval")[1]
         assert office.served() == [None, None]
 
     def test_who_asked_for_it_is_asked_again(self, office: Office, theatre: Theatre) -> None:
@@ -189,7 +189,7 @@ class TestApprovalGate:
         theatre.answer("approval", decision="approve", name="oscar")
 
         assert theatre.provision(drop.id)["outcome"] == "completed"
-        assert "self\\-approval" in theatre.questions("approval")[1]
+        assert "self-approval" in theatre.questions("approval")[1]
 
     def test_an_approval_on_record_is_not_asked_for_again(self, office: Office, theatre: Theatre, drop: Drop) -> None:
         """A run that crashed after the answer was read goes on with it, although Prefect has forgotten it."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from tasks.core.envelope import Binding, seal
 from tasks.core.errors import (
@@ -56,8 +56,8 @@ def ingest(office: Office, drop: Drop, envelope: bytes) -> str:
     return ingest_secrets.fn(drop.id)
 
 
-def _der(issued: Issued) -> bytes:
-    return issued.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+def _encrypted_der(issued: Issued) -> bytes:
+    return issued.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
 
 
 # name: (what the customer pushes, the code, words that the customer reads)
@@ -67,7 +67,11 @@ BUNDLES: dict[str, tuple[Callable[[CA], dict[str, bytes]], str, str]] = {
         "key-encrypted",
         "passphrase",
     ),
-    "DER key": (lambda ca: (good := ca.issue([SHOP])).files(key=_der(good)), "key-is-der", "openssl pkey -inform DER"),
+    "encrypted DER key": (
+        lambda ca: (good := ca.issue([SHOP])).files(key=_encrypted_der(good)),
+        "key-encrypted",
+        "openssl pkey -inform DER",
+    ),
     "wrong key": (lambda ca: ca.issue([SHOP]).files(key=key_pem(make_key())), "key-mismatch", "ssl.key"),
     "wrong hostname": (lambda ca: ca.issue(["www.example.test"]).files(), "name-mismatch", SHOP),
     "expired": (lambda ca: ca.issue([SHOP], days=30, age_days=40).files(), "expired", "expired"),

@@ -38,7 +38,8 @@ def check_chain(case: Case) -> Iterator[Finding]:
         return
     for below, link in pairwise((case.path.leaf, *case.path.links)):
         if not link.not_valid_before_utc <= case.terms.now <= link.not_valid_after_utc:
-            cause = f"the intermediate {name_of(link)} is valid only until {link.not_valid_after_utc:%Y-%m-%d}"
+            begin, end = link.not_valid_before_utc, link.not_valid_after_utc
+            cause = f"the intermediate {name_of(link)} is valid only from {begin:%Y-%m-%d} to {end:%Y-%m-%d}"
             fix = f"Download your certificate authority's current intermediate, and {_SAVE}."
             yield refuse("chain-expired", cause, fix, _download(below))
     if case.path.root is None:

@@ -67,10 +67,14 @@ def _compare(key: Key, leaf_file: str) -> str:
 def check_public_key(case: Case) -> Iterator[Finding]:
     """The key is of a kind, size and make that browsers accept and that keeps its secret."""
     facts = [case.contents.key.facts] if case.contents.key else []
-    if case.leaf and not any(describe_certified(case.leaf).may_be_same_key(fact) for fact in facts):
-        facts.append(describe_certified(case.leaf))
+    certified = describe_certified(case.leaf) if case.leaf else None
+    if certified and not any(certified.kind == fact.kind and certified.may_be_same_key(fact) for fact in facts):
+        facts.append(certified)
     for fact in facts:
         yield from _judge_rsa(fact, case) if fact.kind == RSA else _judge_kind(fact, case)
+    if certified and certified.compressed and certified.kind in case.terms.rules.curves:
+        cause = "the certificate has its public key in compressed form, which not every browser takes"
+        yield refuse("point-compressed", cause, *case.new_key)
 
 
 def _judge_kind(fact: PublicFacts, case: Case) -> Iterator[Finding]:

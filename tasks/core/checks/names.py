@@ -6,10 +6,10 @@ import ipaddress
 from collections.abc import Iterator
 
 from tasks.core.case import Case
-from tasks.core.errors import BadInput, Who
+from tasks.core.errors import Who
 from tasks.core.findings import refuse, warn
-from tasks.core.leaf import covers, dns_names, names_text
-from tasks.core.model import Finding, Hostname, parse_hostname
+from tasks.core.leaf import covers, dns_names, is_hostname, names_text
+from tasks.core.model import Finding, Hostname
 from tasks.core.public_suffix import is_public_suffix
 from tasks.core.text import printable
 
@@ -19,7 +19,7 @@ def check_names(case: Case) -> Iterator[Finding]:
     if not case.leaf:
         return
     names, hostname = dns_names(case.leaf), case.terms.hostname
-    if not names:
+    if not names or not (hostname or any(map(is_hostname, names))):
         yield refuse("no-names", f"the certificate is for {names_text(case.leaf)}", *case.reissue)
     elif hostname and not any(covers(name, hostname) for name in names):
         cause = f"the certificate is for {names_text(case.leaf)}, not {hostname}{_hint(names, hostname)}"
@@ -55,7 +55,7 @@ def check_wildcards(case: Case) -> Iterator[Finding]:
         elif not name.isascii():
             cause = f'the certificate has a name beyond ASCII, "{shown}", which must be written xn--...'
             yield refuse("name-not-idna", cause, *case.reissue, Who.CA)
-        elif not (_is_hostname(name) and _is_idna(name)):
+        elif not (is_hostname(name) and _is_idna(name)):
             cause = f'the certificate has a name that is no hostname, "{shown}", which no browser matches'
             yield warn("name-malformed", cause, "Leave it out of the next request. " + case.reissue[0], case.reissue[1])
         elif name.startswith("*.") and is_public_suffix(name[2:].lower()):
@@ -69,16 +69,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_hostname(name: str) -> bool:
-    """Tell whether it is a hostname in ASCII, perhaps behind ``*.``; a name of one label counts as one here."""
-    bare = name.removeprefix("*.").lower()
-    full = bare if "." in bare else f"{bare}.invalid"
-    try:
-        return parse_hostname(full) == full
-    except BadInput:
-        return False
 
 
 def _is_idna(name: str) -> bool:
