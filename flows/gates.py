@@ -16,10 +16,11 @@ from prefect.input import RunInput
 from prefect.runtime import flow_run
 from pydantic import ConfigDict, Field
 
-from tasks.artifacts import escape, render_plan, show_plan
+from tasks.artifacts import render_plan, show_plan
 from tasks.core.approval import check_approved
 from tasks.core.errors import CertferryError, Forbidden, KeyInTicket, NotFound, TicketRefused
 from tasks.core.plan import digest_plan
+from tasks.core.text import escape_markdown
 from tasks.match_ticket import find_match, list_waiting, match_ticket
 from tasks.plan_provision import plan_provision
 from tasks.record_approval import find_approval, record_approval
@@ -150,4 +151,4 @@ def _gate_key(gate: str, attempt: int) -> str:
 
 
 def _explain(refusal: CertferryError) -> str:
-    return f"**Your last answer does not count.** {escape(refusal)}\n\n"
+    return f"**Your last answer does not count.** {escape_markdown(refusal)}\n\n"

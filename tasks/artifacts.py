@@ -7,7 +7,6 @@ convenience: outside a run there is nobody to show it to, and a Prefect API that
 
 from __future__ import annotations
 
-import html
 import logging
 from collections.abc import Iterable, Sequence
 
@@ -20,19 +19,11 @@ from prefect.exceptions import PrefectHTTPStatusError
 from tasks.core.approval import price_month
 from tasks.core.live import describe_challenge
 from tasks.core.model import Certificate, Charge, Handshake, Hostname, Plan, Site
+from tasks.core.report import render_markdown
+from tasks.core.text import escape_markdown as escape
+from tasks.core.verdict import Verdict
 
 _log = logging.getLogger(__name__)
-_MARKDOWN = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]()#+-!|~"})
-
-
-def escape(text: object) -> str:
-    """
-    Give *text* as one line that Markdown and HTML show as it is.
-
-    Line breaks, control and bidirectional characters become their Python escapes.
-    """
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
-    return html.escape(line.translate(_MARKDOWN), quote=False)
 
 
 def in_groups(digest: str) -> str:
@@ -107,6 +98,11 @@ def show_certificate(certificate: Certificate, warnings: Sequence[str]) -> None:
         f"## The certificate of {escape(certificate.hostname)}\n\n{render_table(rows)}",
         f"The certificate that came in for {certificate.hostname}",
     )
+
+
+def show_findings(hostname: Hostname, verdict: Verdict) -> None:
+    """Show what the check found, with a letter for each finding that is ready to be sent to who must act."""
+    _show(f"findings-{_key(hostname)}", render_markdown(verdict), f"What was found in the files for {hostname}")
 
 
 def show_edges(hostname: Hostname, handshakes: Sequence[Handshake]) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from tasks.artifacts import show_certificate
+from tasks.artifacts import show_certificate, show_findings
 from tasks.clients.installation import Installation, current
 from tasks.clients.store import StoredObject
-from tasks.core.certificate import CheckedBundle, Installed, KeyStanding, Terms, check_bundle
+from tasks.core.certificate import CheckedBundle, Installed, KeyStanding, Terms, judge
 from tasks.core.envelope import Binding, open_envelope
-from tasks.core.errors import Drifted, StoreUnavailable
+from tasks.core.errors import BadBundle, Drifted, StoreUnavailable
 from tasks.core.hand_over import check_live, seed_context, vault_context
-from tasks.core.model import Certificate, Drop, DropState, make_id
+from tasks.core.model import Certificate, Drop, DropState, Severity, make_id
 from tasks.core.sealed import seal_bundle
 from tasks.retries import step
 
@@ -89,17 +90,27 @@ def _reseal(here: Installation, drop: Drop, envelope: bytes, now: datetime) -> _
     """
     Open, check and seal again: the private key lives in this frame and nowhere else.
 
-    Nothing here is logged, returned or raised but digests and findings.
+    Nothing here is logged, shown, returned or raised but digests and findings.
     """
     wrapped_seed, secret_sha256 = here.drops.fetch_seed(drop.id)
     seed = here.keys.unwrap(wrapped_seed, seed_context(drop))
     files = open_envelope(envelope, drop.suite or 0, seed, secret_sha256, Binding(drop.id, drop.hostname, drop.account))
-    checked = check_bundle(files, _terms(here, drop, now))
+    checked = _check(files, _terms(here, drop, now), drop)
     data_key = os.urandom(32)
     certificate_id = certificate_id_of(drop.id)
     sealed = seal_bundle(files, data_key, os.urandom(12), certificate_id, drop.hostname, drop.account)
     wrapped = here.keys.wrap(data_key, vault_context(certificate_id, drop))
     return _Resealed(checked, hashlib.sha256(checked.edge_pem(files)).hexdigest(), sealed, wrapped)
+
+
+def _check(files: Mapping[str, bytes], terms: Terms, drop: Drop) -> CheckedBundle:
+    """Give the checked bundle; the operator sees what refuses it, and what is to be warned of."""
+    verdict = judge(files, terms)
+    if any(finding.severity is not Severity.NOTE for finding in verdict.findings):
+        show_findings(drop.hostname, verdict)
+    if verdict.bundle is None:
+        raise BadBundle.of(drop.hostname, verdict.findings)
+    return verdict.bundle
 
 
 def _record(here: Installation, drop: Drop, resealed: _Resealed, now: datetime) -> Certificate:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from operator import methodcaller
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -25,11 +26,17 @@ if TYPE_CHECKING:
 DONE, REFUSED, USAGE, NOT_READY, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 _ABOUT: Final = """Hand a certificate over to the platform, without anybody seeing the private key.
 
-The way of a certificate: login, create, push, ticket file, status.
+The way of a certificate: login, create, push, ticket file, status. You have none yet? Begin with csr.
+Not sure about your files? Ask the doctor; it needs no login and sends nothing.
 Exit codes: 0 done, 1 refused, 2 usage, 3 not ready (ask again), 4 unavailable (try again)."""
 
+KeyKind = Literal["ec-p256", "ec-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
 Lent = Annotated[Session, Parameter(parse=False)]
 Name = Annotated[str, Parameter(help="What you call the hand-over.")]
+Paths = Annotated[
+    list[Path], Parameter(help="A directory, single files or archives: the private key, and what your CA sent you.")
+]
+Trust = Annotated[Path | None, Parameter(help="PEM of the platform's roots; without, public trust.")]
 
 app = App(name="certferry", help=_ABOUT, version_flags=[], help_format="plaintext", result_action="return_value")
 ticket = App(name="ticket", help="File and read tickets. Never put a key into one.")
@@ -58,6 +65,53 @@ def login(
 
 
 @app.command
+def csr(
+    hostnames: Annotated[list[str], Parameter(help="What your visitors type; the first one is the main name.")],
+    /,
+    *,
+    key: Annotated[KeyKind | None, Parameter(help="The kind of the new key; without, ec-p256.")] = None,
+    out: Annotated[Path, Parameter(help="Where to put the files.")] = Path(),
+    reuse: Annotated[bool, Parameter(negative="", help="Take the ssl.key that is there; write ssl.csr only.")] = False,
+    session: Lent,
+) -> None:
+    """Make a private key, and the request (CSR) that you send to your certificate authority.
+
+    Writes ssl.key, which only you can read, and ssl.csr. Nothing is overwritten, nothing is sent.
+    For example: certferry csr example.com '*.example.com'
+    """
+    from tasks.customer.request import make_request
+
+    made = make_request(session, hostnames, key, out, reuse)
+    _result(session, made, methodcaller("draw_request", made))
+
+
+@app.command
+def doctor(
+    paths: Paths,
+    /,
+    *,
+    hostname: Annotated[str | None, Parameter(help="The name that your visitors type.")] = None,
+    trust: Trust = None,
+    installed: Annotated[Path | None, Parameter(help="The certificate that serves now, if you renew it.")] = None,
+    markdown: Annotated[bool, Parameter(negative="", help="Write a report in Markdown, for a ticket.")] = False,
+    session: Lent,
+) -> int:
+    """Say whether your files can be handed over, and how to mend what is wrong with them. Nothing is sent.
+
+    Files are told by their content, so it does not matter what they are called. Exit code 1: something is wrong.
+    """
+    from tasks.customer.doctor import diagnose, show
+
+    try:
+        examination = diagnose(session, paths, hostname, trust, installed)
+    except BadInput as error:  # here it is always an argument that is not what it should be
+        session.output.error(error)
+        return USAGE
+    show(session, examination, paths, markdown)
+    return REFUSED if examination.refused else DONE
+
+
+@app.command
 def create(
     name: Name,
     /,
@@ -77,17 +131,17 @@ def create(
 @app.command
 def push(
     name: Name,
-    directory: Annotated[Path, Parameter(help="Holds ssl.key, ssl.crt, dotcloud.yml and maybe ssl.chain.")],
+    paths: Paths,
     /,
     *,
     invitation: Annotated[Path | None, Parameter(help="An invitation as a file; needs no login.")] = None,
-    trust: Annotated[Path | None, Parameter(help="PEM of the platform's roots; without, public trust.")] = None,
+    trust: Trust = None,
     session: Lent,
 ) -> None:
     """Check the files here, seal them for the drop, upload them. If the check refuses, nothing is uploaded."""
     from tasks.customer import hand_overs
 
-    pushed = hand_overs.push(session, name, directory, invitation, trust)
+    pushed = hand_overs.push(session, name, paths, invitation, trust)
     _result(session, pushed, methodcaller("draw_pushed", pushed, name))
 
 
@@ -183,7 +237,7 @@ def launch(
     if json:
         session = dataclasses.replace(session, output=session.output.for_programs())
     try:
-        _run(app, tokens, session)
+        given = _run(app, tokens, session)
     except CycloptsError as error:
         session.output.error(_usage(str(error)))
         return USAGE
@@ -192,7 +246,7 @@ def launch(
         return exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
-    return DONE
+    return _code(given)
 
 
 def main(arguments: Sequence[str] | None = None, session: Session | None = None) -> int:
@@ -204,13 +258,26 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
 
         session: What to work with; None is the real world.
     """
-    session = session or Session()
+    if session is None:
+        _escape_what_stdout_lacks()
+        session = Session()
     try:
         given = _run(app.meta, sys.argv[1:] if arguments is None else arguments, session)
     except CycloptsError as error:  # in --json itself
         session.output.error(_usage(str(error)))
         return USAGE
-    return given if isinstance(given, int) else DONE  # help gives None
+    return _code(given)
+
+
+def _escape_what_stdout_lacks() -> None:
+    """Have letters that the terminal's encoding lacks written as escapes, as stderr does by itself."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _code(given: Any) -> int:
+    """Give the exit code of a command that ran: most have none of their own, nor has the help."""
+    return given if isinstance(given, int) else DONE
 
 
 def exit_code(error: CertferryError) -> int:

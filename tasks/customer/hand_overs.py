@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 from tasks.core.errors import BadInput, CertferryError, NotReady, Rejected, StoreUnavailable, Unavailable
 from tasks.core.invitation import parse_invitation, render_invitation
 from tasks.core.model import Invitation, parse_hostname, parse_name
-from tasks.customer.private import find_private, write_private
+from tasks.customer.private import find_private, forbid_core_dumps, write_private
 from tasks.customer.session import Session
 
 OPEN_TIMEOUT_SECONDS: Final = 120  # a flow run starts within 15 s on a busy worker
@@ -53,40 +53,40 @@ def create(session: Session, name: str, app: str, hostname: str, out: Path | Non
 
 
 def push(
-    session: Session, name: str, directory: Path, invitation_file: Path | None, trust: Path | None
+    session: Session, name: str, paths: Sequence[Path], invitation_file: Path | None, trust: Path | None
 ) -> dict[str, Any]:
     """
-    Check the files in *directory*, seal them for the drop *name*, and upload the envelope.
+    Examine the files at *paths*, seal what a hand-over takes for the drop *name*, and upload the envelope.
 
     Nothing leaves the machine unless the check passes; the key leaves it sealed only.
 
     Raises:
         BadBundle: The files cannot serve.
 
-        Rejected: The directory, the invitation or the upload is refused.
+        Rejected: There is nothing at *paths*; the invitation or the upload is refused.
 
         StoreUnavailable: S3 did not take the envelope.
     """
     from tasks.core.envelope import Binding, seal
-    from tasks.customer.check import check_locally, check_passes
-    from tasks.customer.directory import read_directory
+    from tasks.customer.collect import collect
+    from tasks.customer.examination import examine
 
     name = parse_name(name, "hand-over")
-    _forbid_core_dumps()
-    files = read_directory(directory)
+    forbid_core_dumps()
+    collected = collect(paths)
     invitation = _fetch_invitation(session, name, invitation_file)
-    findings = check_locally(files, invitation.hostname, trust, session.now())
-    session.output.findings(findings)
-    check_passes(invitation.hostname, findings)
+    examination = examine(collected, invitation.hostname, trust, None, session.now())
+    session.output.findings(examination.verdict.findings)
+    examination.check_passes(invitation.hostname)
     invitation = _refresh(session, invitation, invitation_file)
     binding = Binding(invitation.drop_id, invitation.hostname, invitation.account)
-    envelope = seal(files, invitation.secret, invitation.suite, invitation.public_key, binding)
+    envelope = seal(examination.files, invitation.secret, invitation.suite, invitation.public_key, binding)
     with session.output.working("uploading"):
         hand_over = _upload(session, invitation, envelope)
     return {
         "drop_id": invitation.drop_id,
         "hostname": invitation.hostname,
-        "findings": [x.as_dict() for x in findings],
+        "findings": [x.as_dict() for x in examination.verdict.findings],
         "hand_over": hand_over,
     }
 
@@ -193,14 +193,6 @@ def _tell(session: Session, name: str) -> dict[str, Any] | None:
         return session.front_desk().tell_uploaded(name)
     except CertferryError:
         return None
-
-
-def _forbid_core_dumps() -> None:
-    """Keep the key, which is about to be read, out of a core file."""
-    with suppress(ImportError):  # not on every system
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _check_replaceable(path: Path) -> None:

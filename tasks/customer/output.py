@@ -14,14 +14,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tasks.core.errors import BadBundle, CertferryError, NotReady, Unavailable
-from tasks.core.model import Finding, Severity
-from tasks.customer.terminal import for_terminal
+from tasks.core.model import Finding
+from tasks.customer.terminal import plain
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
-
-_COLOURS = {Severity.REFUSE: "bold red", Severity.WARN: "yellow", Severity.NOTE: "cyan"}
 
 
 class Output:
@@ -43,6 +41,11 @@ class Output:
         else:
             console(self._out).print(draw(), crop=False)
 
+    def document(self, data: Any, text: str) -> None:
+        """Show what a command is for as a *text* that is a document of its own, or *data* to a program."""
+        self._out.write(json.dumps(data) + "\n" if self.as_json else text + "\n")
+        self._out.flush()
+
     def note(self, text: str) -> None:
         """Tell a person something on the way."""
         if not self.as_json:
@@ -51,8 +54,9 @@ class Output:
     def findings(self, findings: tuple[Finding, ...]) -> None:
         """Show a person what a check found, the command that mends it below each."""
         if not self.as_json:
-            for finding in findings:
-                console(self._err).print(_draw_finding(finding))
+            from tasks.customer.diagnosis import draw_findings
+
+            console(self._err).print(draw_findings(findings), crop=False)
 
     def error(self, error: CertferryError) -> None:
         """Show *error* in its six parts."""
@@ -78,20 +82,6 @@ def console(file: TextIO) -> Console:
     from rich.console import Console
 
     return Console(file=file, markup=False, highlight=False, emoji=False)
-
-
-def plain(text: str, style: str = "") -> Text:
-    """Give foreign *text* as Rich text, without anything a terminal would obey."""
-    from rich.text import Text
-
-    return Text(for_terminal(text), style=style)
-
-
-def _draw_finding(finding: Finding) -> Text:
-    text = plain(f"{finding.severity}: ", _COLOURS[finding.severity])
-    text.append_text(plain(f"{finding.cause} [{finding.code}]\n"))
-    text.append_text(plain(f"    {finding.fix}", "dim"))
-    return text
 
 
 def _draw_error(error: CertferryError) -> Text:

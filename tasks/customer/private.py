@@ -1,16 +1,25 @@
-"""Files that only their owner may read: the token, invitations."""
+"""What only its owner may read: the token, invitations, a private key on the disk and in memory."""
 
 from __future__ import annotations
 
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from tasks.core.errors import BadInput
 
 MAX_BYTES: Final = 64 * 1024  # the largest is an invitation, under 8 KiB
+
+
+def forbid_core_dumps() -> None:
+    """Keep a key, which is about to be read or made, out of a core file."""
+    with suppress(ImportError):  # not on every system
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -34,6 +43,25 @@ def write_private(path: Path, content: bytes) -> None:
         raise _unusable(path, error) from None
 
 
+def create_new(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """
+    Write *content* to *path*, which must be free, and have it on the disk before this returns.
+
+    Raises:
+        OSError: Something has that name already, a link included, or it cannot be written; nothing is left behind.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    _sync_name(path.parent)
+
+
 def find_private(path: Path) -> bytes | None:
     """
     Give the content of *path*, or None if there is no such file.
@@ -54,6 +82,16 @@ def find_private(path: Path) -> bytes | None:
         return os.read(handle, MAX_BYTES)
     finally:
         os.close(handle)
+
+
+def _sync_name(directory: Path) -> None:
+    """Have a new name in *directory* on the disk, where the file system can."""
+    with suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _check_private(path: Path, status: os.stat_result) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 def for_terminal(text: str) -> str:
@@ -17,3 +21,17 @@ def for_terminal(text: str) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Give foreign *text* as Rich text, without anything a terminal would obey."""
+    from rich.text import Text
+
+    return Text(for_terminal(text), style=style)
+
+
+def unbroken(text: str, style: str = "") -> Text:
+    """Give foreign *text* as `plain` does, but with no line broken or cut: it is there to be copied."""
+    line = plain(text, style)
+    line.no_wrap, line.overflow = True, "ignore"
+    return line

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Group
 from rich.table import Table
 
-from tasks.customer.output import plain
+from tasks.customer.terminal import plain, unbroken
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -57,8 +57,17 @@ def draw_hand_over(hand_over: Mapping[str, Any]) -> Group:
     if hand_over.get("ticket_id"):
         lines.append(plain(f"ticket:      {hand_over['ticket_id']}"))
     lines.append(plain("whose turn:  ").append_text(_draw_turn(hand_over)))
-    lines.append(plain(hand_over["detail"]))
-    return Group(*lines)
+    return Group(*lines, _draw_message(hand_over["detail"]))
+
+
+def draw_request(made: Mapping[str, Any]) -> Group:
+    """Draw what was written, what for, and what to do with it."""
+    return Group(
+        plain(f"Written: {', '.join(made['files'])}. Keep {made['key_file']} secret.", "bold"),
+        plain(f"names:   {', '.join(made['names'])}"),
+        plain(f"key:     {made['key_type']}, SHA-256 of its public half:\n         {made['spki_sha256']}"),
+        plain(made["next"]),
+    )
 
 
 def draw_created(created: Mapping[str, Any]) -> Group:
@@ -66,8 +75,9 @@ def draw_created(created: Mapping[str, Any]) -> Group:
     name = created["hand_over"]["name"]
     lines: list[Any] = [
         plain(f"The drop {name} is open. Its invitation is in {created['invitation']} (keep it secret).", "bold"),
-        plain(f"1. Put ssl.key, ssl.crt, ssl.chain (if you have one) and dotcloud.yml into a directory, then:\n"
-              f"     certferry push {name} ./directory"),
+        plain("1. Put your private key and what your certificate authority sent you into a directory, then:"),
+        unbroken(f"     certferry doctor ./directory --hostname {created['hand_over']['hostname']}"),
+        unbroken(f"     certferry push {name} ./directory"),
     ]  # fmt: skip
     if site := created["site"]:
         lines += [plain("2. Have these DNS records:"), draw_records(site)]
@@ -87,9 +97,7 @@ def draw_pushed(pushed: Mapping[str, Any], name: str) -> Group:
 
 def draw_records(site: Mapping[str, Any]) -> Group:
     """Draw the DNS records of a site, a line each, to be copied."""
-    lines = [plain(f"    {x['name']}. {x['type']} {_zone_value(x)}", "green") for x in site["records"]]
-    for line in lines:
-        line.no_wrap, line.overflow = True, "ignore"
+    lines = [unbroken(f"    {x['name']}. {x['type']} {_zone_value(x)}", "green") for x in site["records"]]
     if site["addresses"]:
         lines.append(plain(f"    or, for an apex, A/AAAA {', '.join(site['addresses'])}"))
     return Group(*lines)
@@ -113,11 +121,16 @@ def draw_tickets(tickets: Iterable[Mapping[str, Any]]) -> Table:
 
 def draw_ticket(ticket: Mapping[str, Any]) -> Group:
     """Draw a ticket with its messages."""
-    lines = [plain(f"{ticket['id']} ({ticket['state']}): {ticket['subject']}", "bold")]
+    lines: list[Any] = [plain(f"{ticket['id']} ({ticket['state']}): {ticket['subject']}", "bold")]
     for message in ticket["messages"]:
         lines += [plain(f"\n{message['author']}, {message['at'][:16].replace('T', ' ')} UTC", "dim")]
-        lines += [plain(message["body"])]
+        lines += [_draw_message(message["body"])]
     return Group(*lines)
+
+
+def _draw_message(text: str) -> Group:
+    """Draw what a person or the platform wrote; indented lines are commands, to be copied."""
+    return Group(*(unbroken(x) if x.startswith("    ") else plain(x) for x in text.split("\n")))
 
 
 def _table(*columns: str) -> Table:

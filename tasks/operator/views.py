@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from tasks.customer.output import plain
+from tasks.customer.terminal import plain
 from tasks.customer.views import draw_records
 
 

@@ -38,6 +38,15 @@ def uploads(town: Town) -> list[httpx.Request]:
     return [request for request in town.network.sent if request.url.host != "desk.test"]
 
 
+def opened(town: Town) -> dict[str, bytes]:
+    """Open what lies in the drop, as the platform does."""
+    drop = town.drop()
+    seed, secret_sha256 = town.seed(drop)
+    assert drop.suite is not None
+    binding = Binding(drop.id, HOSTNAME, "acme")
+    return open_envelope(town.store.fetch_envelope(drop.id).body, drop.suite, seed, secret_sha256, binding)
+
+
 class TestCreate:
     def test_it_waits_for_the_drop_and_keeps_the_invitation_to_itself(self, town: Town, customer: Customer) -> None:
         """The invitation lies 0600 in the state directory, and its secret is nowhere in the output."""
@@ -94,13 +103,8 @@ class TestPush:
         customer.create()
         ran = customer.run("push", "edge", lay_out(tmp_path / "files"))
         assert ran.code == 0, ran.err
-        drop = town.drop()
-        seed, secret_sha256 = town.seed(drop)
-        assert drop.suite is not None
-        envelope = town.store.fetch_envelope(drop.id).body
-        opened = open_envelope(envelope, drop.suite, seed, secret_sha256, Binding(drop.id, HOSTNAME, "acme"))
-        assert ISSUED.files() == opened
-        assert f"provision-{drop.id}" in town.runs.started
+        assert ISSUED.files() == opened(town)
+        assert f"provision-{town.drop().id}" in town.runs.started
 
     def test_no_request_and_no_output_has_the_key(self, town: Town, customer: Customer, tmp_path: Path) -> None:
         """The key leaves the machine sealed only, and the token goes to the front desk only."""
@@ -147,7 +151,44 @@ class TestPush:
         """A private root's chain passes with a warning that names --trust."""
         customer.create()
         ran = customer.run("push", "edge", lay_out(tmp_path / "files"))
-        assert (ran.code, "warn: " in ran.err, "--trust FILE" in ran.err.replace("\n", " ")) == (0, True, True)
+        assert (ran.code, "warn: " in ran.err, "--trust FILE" in " ".join(ran.err.split())) == (0, True, True)
+
+    @pytest.mark.parametrize("trusted", [True, False], ids=["by the platform's roots", "by public roots"])
+    def test_a_messy_directory_arrives_as_the_four_files(
+        self, town: Town, customer: Customer, tmp_path: Path, trusted: bool
+    ) -> None:
+        """Odd names, DER, one file for all certificates, a picture, no dotcloud.yml: what is sealed is canonical."""
+        customer.create()
+        (tmp_path / "root.pem").write_bytes(ROOT.pem)
+        files = tmp_path / "from the CA"
+        (files / "certs").mkdir(parents=True)
+        (files / "my key (1).txt").write_bytes(ISSUED.key_pem.replace(b"\n", b"\r\n"))
+        (files / "certs" / "all.pem").write_bytes(ISSUED.chain_pem + ISSUED.leaf_pem)
+        (files / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(2_000))
+        more = ("--trust", str(tmp_path / "root.pem")) if trusted else ()
+        ran = customer.run("--json", "push", "edge", str(files), *more)
+        assert ran.code == 0
+        assert "yaml-added" in {finding["code"] for finding in ran.json["findings"]}
+        assert opened(town) == ISSUED.files()
+
+    def test_files_can_be_named_one_by_one(self, town: Town, customer: Customer, tmp_path: Path) -> None:
+        """Also through links, as certbot keeps them."""
+        customer.create()
+        lay_out(tmp_path / "files")
+        (tmp_path / "privkey.pem").symlink_to("files/ssl.key")
+        parts = ("privkey.pem", "files/ssl.crt", "files/ssl.chain")
+        assert customer.run("push", "edge", *(str(tmp_path / part) for part in parts)).code == 0
+        assert opened(town) == ISSUED.files()
+
+    def test_what_was_not_read_is_not_uploaded(self, town: Town, customer: Customer, tmp_path: Path) -> None:
+        """Nothing leaves the machine while the key is behind a link in the directory, or the path leads nowhere."""
+        customer.create()
+        files = Path(lay_out(tmp_path / "files", key=None))
+        (files / "ssl.key").symlink_to("elsewhere.key")
+        ran = customer.run("--json", "push", "edge", str(files))
+        assert (ran.code, ran.error["code"], uploads(town)) == (1, "symbolic-link", [])
+        ran = customer.run("--json", "push", "edge", str(tmp_path / "nosuch"))
+        assert (ran.code, ran.error["code"], uploads(town)) == (1, "no-such-path", [])
 
     def test_an_expired_invitation_is_replaced_by_itself(self, town: Town, customer: Customer, tmp_path: Path) -> None:
         """A customer who comes back after lunch pushes all the same."""
@@ -170,11 +211,7 @@ class TestPush:
         assert customer.run("--json", "push", "edge", files).code == 4
         town.network.down = set()
         assert customer.run("push", "edge", files).code == 0
-        drop = town.drop()
-        seed, secret_sha256 = town.seed(drop)
-        assert drop.suite is not None
-        envelope = town.store.fetch_envelope(drop.id).body
-        assert open_envelope(envelope, drop.suite, seed, secret_sha256, Binding(drop.id, HOSTNAME, "acme"))
+        assert opened(town) == ISSUED.files()
 
     def test_a_lost_yes_of_the_store_counts(self, town: Town, customer: Customer, tmp_path: Path) -> None:
         """The envelope arrived but its answer did not: the front desk looks, and the push is done."""

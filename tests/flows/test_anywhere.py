@@ -9,17 +9,20 @@ from __future__ import annotations
 import copy
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tasks.core.errors import StoreUnavailable, Unavailable
+from tasks.clients.tables import Base
+from tasks.core import policy
+from tasks.core.errors import LeaseLost, StoreUnavailable, Unavailable
 from tasks.core.model import DropState, Outcome
+from tasks.hold_lease import lease_name
 from tests.office import Office
-from tests.theatre import Theatre
+from tests.theatre import RUN, Theatre
 
 CLIENTS = (
     "accounts", "drops", "certificates", "decisions", "audit", "billing", "tickets",
@@ -42,16 +45,22 @@ class Lightning:
         at: The number of the call that is struck; None strikes none.
 
         after: The call takes effect first; only its answer is lost.
+
+        before: Done before the call, which is then not struck.
     """
 
     error: Callable[[], BaseException]
     at: int | None = None
     after: bool = False
+    before: Callable[[], None] | None = None
     calls: list[str] = field(default_factory=list)
 
     def call(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self.calls.append(name)
         struck = len(self.calls) - 1 == self.at
+        if struck and self.before:
+            self.before()
+            return function(*args, **kwargs)
         if struck and not self.after:
             raise self.error()
         result = function(*args, **kwargs)
@@ -204,6 +213,44 @@ def test_an_outage_anywhere_leaves_no_half_pair(scene: Scene, after: bool) -> No
         scene.carry(Lightning(Killed))
 
         assert end_state(scene) == expected, f"{calls[number]} ({number})"
+        scene.restore()
+
+
+def world(scene: Scene) -> dict[str, Any]:
+    """Give all that an effect could change, the leases left out."""
+    office = scene.theatre.office
+    with office.here.database.reading() as session:
+        rows = {
+            table.name: sorted(map(repr, session.execute(table.select()))) if table.name != "leases" else []
+            for table in Base.metadata.sorted_tables
+        }
+    edges = [(dict(edge.hosts), sorted(edge.bundles)) for edge in office.edges]
+    return {"rows": rows, "edges": edges, "drop": office.store.has_upload(scene.drop_id), "vault": len(stored(office))}
+
+
+def stored(office: Office) -> dict[str, Any]:
+    return office.vault._objects.versions
+
+
+def test_a_process_that_was_taken_over_changes_nothing_more(scene: Scene) -> None:
+    """Whatever it was in the middle of: the fence is in every effect, not in the steps that thought of it."""
+    calls, expected = undisturbed(scene)
+    name = lease_name(scene.theatre.office.drop(scene.drop_id).hostname)
+
+    for number in (n for n, call in enumerate(calls) if changes(call)):
+        seen: dict[str, Any] = {}
+
+        def take_over(seen: dict[str, Any] = seen) -> None:
+            leases = scene.theatre.office.here.leases
+            leases.acquire(name, RUN, scene.theatre.office.here.now(), policy.LEASE_LIFETIME)
+            seen.update(world(scene))
+
+        with suppress(LeaseLost):
+            scene.carry(Lightning(Killed, number, before=take_over))
+
+        assert seen == world(scene), f"before {calls[number]} ({number})"
+        scene.carry(Lightning(Killed))
+        assert end_state(scene) == expected, f"before {calls[number]} ({number})"
         scene.restore()
 
 

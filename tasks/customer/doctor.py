@@ -1,0 +1,39 @@
+"""What `certferry doctor` does: examine files, and show what was found. It opens no connection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasks.core.model import parse_hostname
+from tasks.core.report import render_markdown
+from tasks.core.ticket_text import redact
+from tasks.customer.collect import collect
+from tasks.customer.examination import Examination, examine
+from tasks.customer.private import forbid_core_dumps
+from tasks.customer.session import Session
+
+
+def diagnose(
+    session: Session, paths: Sequence[Path], hostname: str | None, trust: Path | None, installed: Path | None
+) -> Examination:
+    """
+    Examine the files at *paths*; the other arguments are those of `examine`.
+
+    Raises:
+        BadInput: There is nothing at *paths*, or another argument is not what it should be.
+    """
+    asked = None if hostname is None else parse_hostname(redact(hostname))
+    forbid_core_dumps()
+    return examine(collect(paths), asked, trust, installed, session.now())
+
+
+def show(session: Session, examination: Examination, paths: Sequence[Path], as_markdown: bool) -> None:
+    """Show all that was found at *paths*: to a person, to a program, or as a report."""
+    if as_markdown:
+        session.output.document(examination.as_dict(), render_markdown(examination.verdict))
+        return
+    from tasks.customer.diagnosis import draw_examination
+
+    elsewhere = len(paths) == 1 and paths[0] != Path() and paths[0].is_dir()
+    session.output.result(examination.as_dict(), lambda: draw_examination(examination, paths[0] if elsewhere else None))
