@@ -20,6 +20,7 @@ from tasks.core.errors import DomainNotLive
 from tasks.core.model import Outcome
 from tasks.describe_hand_over import describe
 from tasks.hold_lease import hold_lease
+from tasks.recover_provision import recover_provision
 from tasks.start_provision import start_provision
 from tasks.survey_drops import list_unswept, survey_drops
 from tasks.sweep_drop import sweep_drop
@@ -48,6 +49,8 @@ def look_after(drop_id: str, care: Care) -> None:
             start_provision(drop_id)
         case Care.RESTART:
             restart(drop_id)
+        case Care.RECOVER:
+            recover_provision(drop_id)
         case Care.EXPIRE:
             with hold_lease(drop_id, str(flow_run.id), policy.NO_PATIENCE):
                 end(drop_id, Outcome.EXPIRED, "expired", "Not everything arrived before the drop's time was over.")

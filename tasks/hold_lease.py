@@ -13,6 +13,7 @@ from tasks.clients.fence import Lease, fenced
 from tasks.clients.installation import Installation, current
 from tasks.core import policy
 from tasks.core.errors import AtWork, LeaseLost, RecordsUnavailable
+from tasks.core.hand_over import lease_name
 
 POLL_SECONDS = 1.0
 
@@ -45,10 +46,6 @@ def hold_lease(drop_id: str, holder: str, patience: timedelta = policy.LEASE_PAT
         renewing.join()
         with suppress(RecordsUnavailable):  # then it runs out by itself
             here.leases.release(lease)
-
-
-def lease_name(hostname: str) -> str:
-    return f"hostname/{hostname}"
 
 
 def _acquire(here: Installation, name: str, holder: str, patience: timedelta) -> Lease:

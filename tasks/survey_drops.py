@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from tasks.clients.installation import Installation, current
-from tasks.core.care import Care, plan_care
+from tasks.core.care import Care, Phase, Run, plan_care
 from tasks.core.errors import NotFound, RecordsUnavailable
+from tasks.core.hand_over import lease_name
 from tasks.core.model import Drop, DropState
 from tasks.retries import step
 
@@ -22,8 +23,32 @@ def survey_drops() -> dict[str, Care]:
     """
     here = current()
     now = here.now()
-    needs = {drop.id: _look(here, drop, now) for drop in here.drops.list_live()}
+    needs = {drop.id: _look(here, drop, _find_run(here, drop, now), now) for drop in here.drops.list_live()}
     return {drop_id: care for drop_id, care in needs.items() if care is not Care.NOTHING}
+
+
+@step(RecordsUnavailable, "look at the drops whose lease ran out")
+def survey_abandoned() -> dict[str, Care]:
+    """
+    Give what the drops need on which a process was at work that died; a lease that nobody needs is given back.
+
+    Repeat: The same again.
+
+    Undo: None is needed.
+    """
+    here = current()
+    now = here.now()
+    live = here.drops.list_live()
+    needs: dict[str, Care] = {}
+    for lease in here.leases.list_run_out(now):
+        drops = [drop for drop in live if lease_name(drop.hostname) == lease.name]
+        runs = {drop.id: _find_run(here, drop, now) for drop in drops}
+        found = {drop.id: _look(here, drop, runs[drop.id], now) for drop in drops}
+        needs |= {drop_id: care for drop_id, care in found.items() if care is not Care.NOTHING}
+        starting = any(run and run.phase is Phase.WORKING for run in runs.values())  # takes the lease in a moment
+        if not starting and needs.keys().isdisjoint(found):
+            here.leases.release(lease)
+    return needs
 
 
 @step(RecordsUnavailable, "list the drops to sweep again")
@@ -39,21 +64,22 @@ def list_unswept() -> list[str]:
     return [drop.id for drop in here.drops.list_unswept(here.now())]
 
 
-def _look(here: Installation, drop: Drop, now: datetime) -> Care:
+def _look(here: Installation, drop: Drop, run: Run | None, now: datetime) -> Care:
     has_upload = drop.state is not DropState.REQUESTED and (
         drop.state is not DropState.OPEN or here.drop_store.has_upload(drop.id)
     )
-    return plan_care(drop, now, has_upload, _run_state(here, drop), _is_assigned(here, drop))
+    at_work = here.leases.is_held(lease_name(drop.hostname), now)
+    return plan_care(drop, now, has_upload, run, at_work, _is_assigned(here, drop))
 
 
-def _run_state(here: Installation, drop: Drop) -> str | None:
-    """Give the state of the drop's run; a run that Prefect has forgotten is for a person to look at."""
+def _find_run(here: Installation, drop: Drop, now: datetime) -> Run | None:
+    """Give the drop's run; one that Prefect has forgotten is for a person to look at."""
     if drop.flow_run_id is None:
         return None
     try:
-        return here.orchestrator.state(drop.flow_run_id)
+        return here.orchestrator.look(drop.flow_run_id)
     except NotFound:
-        return "Forgotten"
+        return Run("Forgotten", Phase.ENDED, now)
 
 
 def _is_assigned(here: Installation, drop: Drop) -> bool:

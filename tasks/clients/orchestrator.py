@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import httpx
 
 from tasks.core import policy
+from tasks.core.care import Phase, Run
 from tasks.core.errors import NotFound, PrefectUnavailable
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas import OrchestrationResult
-    from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.objects import FlowRun, State
 
 HTTP_NOT_FOUND = 404
 
@@ -55,6 +57,22 @@ class Orchestrator(Protocol):
     def state(self, flow_run_id: str) -> str:
         """
         Give the state's name, for example ``Suspended``.
+
+        Raises:
+            NotFound: There is no such run.
+        """
+
+    def look(self, flow_run_id: str) -> Run:
+        """
+        Give what there is to know about a run.
+
+        Raises:
+            NotFound: There is no such run.
+        """
+
+    def declare_crashed(self, flow_run_id: str) -> bool:
+        """
+        Declare a run dead whose process is gone; True if it has ended now, by this or otherwise.
 
         Raises:
             NotFound: There is no such run.
@@ -112,6 +130,25 @@ class PrefectOrchestrator:
         state = _read(flow_run_id).state
         return state.name or state.type.value.title() if state else "Pending"
 
+    def look(self, flow_run_id: str) -> Run:
+        state = _read(flow_run_id).state
+        if state is None:
+            return Run("Pending", Phase.SCHEDULED, datetime.now(UTC))
+        name = state.name or state.type.value.title()
+        return Run(name, _phase(state), state.timestamp, not state.is_paused() or _has_form(flow_run_id, state))
+
+    def declare_crashed(self, flow_run_id: str) -> bool:
+        from prefect.states import Crashed
+
+        state = _read(flow_run_id).state
+        if state is not None and state.is_final():
+            return True
+        with _client(f"run {flow_run_id}") as client:
+            answer: OrchestrationResult[Any] = client.set_flow_run_state(
+                UUID(flow_run_id), Crashed(message="Its process is gone: its lease ran out.")
+            )
+        return answer.status.value == "ACCEPT"
+
     def restart(self, flow_run_id: str) -> bool:
         from prefect.states import AwaitingRetry
 
@@ -133,6 +170,25 @@ class PrefectOrchestrator:
                 UUID(flow_run_id), Cancelled(message="The hand-over has ended.")
             )
         return answer.status.value == "ACCEPT"
+
+
+def _phase(state: State[Any]) -> Phase:
+    if state.is_final():
+        return Phase.ENDED
+    if state.is_paused():
+        return Phase.WAITING
+    return Phase.WORKING if state.is_running() or state.is_pending() else Phase.SCHEDULED
+
+
+def _has_form(flow_run_id: str, state: State[Any]) -> bool:
+    """Look whether the text above the form is there, which is saved last."""
+    key = (state.state_details.run_input_keyset or {}).get("description", "")
+    try:
+        with _client(f"form {key}") as client:
+            client.read_flow_run_input(UUID(flow_run_id), key)
+    except NotFound:
+        return False
+    return True
 
 
 def _read(flow_run_id: str) -> FlowRun:

@@ -186,6 +186,11 @@ def vault_context(certificate_id: str, drop: Drop) -> dict[str, str]:
     return {"certificate": certificate_id, "hostname": drop.hostname, "account": drop.account}
 
 
+def lease_name(hostname: Hostname) -> str:
+    """Name the lease of whoever works on a hand-over of *hostname*."""
+    return f"hostname/{hostname}"
+
+
 def check_live(drop: Drop) -> None:
     """
     Raise if the hand-over has ended.

@@ -41,6 +41,9 @@ LEASE_LIFETIME: Final = timedelta(seconds=20)  # of a lease that is not renewed:
 LEASE_RENEWAL: Final = timedelta(seconds=5)  # three tries before it runs out
 LEASE_PATIENCE: Final = timedelta(seconds=30)  # longer than a lifetime: a dead holder is outwaited
 NO_PATIENCE: Final = timedelta(0)  # of a watcher: what is at work now needs no care, and comes round again
+RUN_START_TIME: Final = timedelta(
+    seconds=30
+)  # from a worker's first word to the run's lease: 5 s, if busy 15
 MOST_RESTARTS: Final = 20  # of one run by watch_drops; a run that fails this often needs a person
 
 # --- Keys and certificates ------------------------------------------------------------------

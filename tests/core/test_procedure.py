@@ -10,7 +10,7 @@ import pytest
 
 from tasks.core import policy
 from tasks.core.approval import draft_plan, parse_approver, price_month
-from tasks.core.care import Care, plan_care
+from tasks.core.care import Care, Phase, Run, plan_care
 from tasks.core.errors import DomainNotLive, Forbidden, TicketRefused
 from tasks.core.hand_over import Facts, Stage, Turn, read_hand_over
 from tasks.core.live import check_answers, check_challenge, check_leads_here
@@ -180,10 +180,21 @@ def test_the_price_of_a_month_is_to_the_cent() -> None:
     assert price_month(plan) == Decimal("2.00")
 
 
+PHASES = {
+    "Running": Phase.WORKING,
+    "Pending": Phase.WORKING,
+    "Suspended": Phase.WAITING,
+    "AwaitingRetry": Phase.SCHEDULED,
+}
+
+
 class TestPlanCare:
     @pytest.mark.parametrize(
         ("changes", "after", "upload", "run", "assigned", "care"),
         [
+            ({}, 0, True, "Running", False, Care.RECOVER),
+            ({}, 0, True, "Pending", False, Care.RECOVER),
+            ({}, 0, True, "AwaitingRetry", False, Care.NOTHING),
             ({}, 0, False, None, False, Care.NOTHING),
             ({}, 0, True, None, False, Care.START),
             ({}, 0, True, "Crashed", False, Care.RESTART),
@@ -191,7 +202,7 @@ class TestPlanCare:
             ({}, 0, True, "Drifted", False, Care.NOTHING),
             ({}, 14, True, "Suspended", False, Care.EXPIRE),
             ({}, 14, True, "Unavailable", True, Care.RESTART),
-            ({}, 14, True, "Running", True, Care.NOTHING),
+            ({}, 14, True, "Running", True, Care.RECOVER),
             ({"outcome": Outcome.REJECTED}, 14, True, "Rejected", False, Care.FINISH),
             ({"outcome": Outcome.REJECTED, "state": DropState.DESTROYED}, 14, True, "Rejected", False, Care.NOTHING),
         ],
@@ -202,7 +213,32 @@ class TestPlanCare:
         """Start what has arrived, restart what may go on, expire what is late, finish what has ended."""
         drop = replace(DROP, **changes)  # type: ignore[arg-type]
 
-        assert plan_care(drop, NOW + timedelta(days=after), upload, run, assigned) is care
+        now = NOW + timedelta(days=after)
+        seen = Run(run, PHASES.get(run, Phase.ENDED), now - timedelta(minutes=5)) if run else None
+
+        assert plan_care(drop, now, upload, seen, False, assigned) is care
+
+    def test_a_run_that_holds_a_lease_is_not_lost(self) -> None:
+        """However long it works: the lease is what says that it lives."""
+        run = Run("Running", Phase.WORKING, NOW - timedelta(hours=1))
+        assert plan_care(DROP, NOW, True, run, True, False) is Care.NOTHING
+        assert plan_care(DROP, NOW, True, run, False, False) is Care.RECOVER
+
+    def test_a_run_that_has_just_begun_is_given_time(self) -> None:
+        """From the worker's first word to the lease it takes some seconds."""
+        run = Run("Running", Phase.WORKING, NOW - policy.RUN_START_TIME + timedelta(seconds=1))
+        assert plan_care(DROP, NOW, True, run, False, False) is Care.NOTHING
+
+    def test_a_question_without_a_form_is_asked_again(self) -> None:
+        """Killed between the suspension and the saving of its form, a run waits for what nobody can give."""
+        for asks, care in ((True, Care.NOTHING), (False, Care.RECOVER)):
+            run = Run("Suspended", Phase.WAITING, NOW - timedelta(minutes=5), asks)
+            assert plan_care(DROP, NOW, True, run, False, False) is care
+
+    def test_what_has_ended_is_left_to_who_clears_it_away(self) -> None:
+        """Two processes that clear one drop away would only be in each other's way."""
+        drop = replace(DROP, outcome=Outcome.REJECTED)
+        assert plan_care(drop, NOW, True, None, True, False) is Care.NOTHING
 
 
 class TestReadHandOver:

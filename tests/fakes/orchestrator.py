@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from tasks.core.care import Phase, Run
 from tasks.core.errors import NotFound, PrefectUnavailable
 
 FIELDS = {"ticket": ({"ticket"}, {"name"}), "approval": ({"decision", "name"}, {"note"})}
 """By how a gate's key begins: the fields its form needs, and those it takes besides. Others are refused."""
 
 ENDED = frozenset({"Completed", "Rejected", "Cancelled", "Crashed", "Failed", "NotReady", "Unavailable", "Drifted"})
+
+PHASES = {"Running": Phase.WORKING, "Pending": Phase.WORKING, "Suspended": Phase.WAITING}
 
 
 class FakeOrchestrator:
@@ -28,6 +32,10 @@ class FakeOrchestrator:
         started: (deployment, parameters, name) of each run, by id.
 
         answers: What each gate was answered, by run id.
+
+        since: When a run came into its state, where that is not now.
+
+        formless: Runs that were killed between their suspension and the saving of their form.
     """
 
     def __init__(self) -> None:
@@ -36,6 +44,8 @@ class FakeOrchestrator:
         self.gates: dict[str, str] = {}
         self.started: dict[str, tuple[str, dict[str, Any], str]] = {}
         self.answers: dict[str, list[dict[str, Any]]] = {}
+        self.since: dict[str, datetime] = {}
+        self.formless: set[str] = set()
         self._by_key: dict[tuple[str, str], str] = {}
 
     def start(self, deployment: str, parameters: Mapping[str, Any], idempotency_key: str, name: str) -> str:
@@ -67,6 +77,18 @@ class FakeOrchestrator:
         if flow_run_id not in self.runs:
             raise NotFound.named("run", flow_run_id)
         return self.runs[flow_run_id]
+
+    def look(self, flow_run_id: str) -> Run:
+        state = self.state(flow_run_id)
+        phase = Phase.ENDED if state in ENDED else PHASES.get(state, Phase.SCHEDULED)
+        return Run(state, phase, self.since.get(flow_run_id, datetime.now(UTC)), flow_run_id not in self.formless)
+
+    def declare_crashed(self, flow_run_id: str) -> bool:
+        if self.state(flow_run_id) not in ENDED:
+            self.runs[flow_run_id] = "Crashed"
+            self.gates.pop(flow_run_id, None)
+            self.formless.discard(flow_run_id)
+        return True
 
     def restart(self, flow_run_id: str) -> bool:
         if self.state(flow_run_id) not in ENDED - {"Completed", "Rejected"}:

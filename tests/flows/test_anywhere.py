@@ -19,8 +19,8 @@ import pytest
 from tasks.clients.tables import Base
 from tasks.core import policy
 from tasks.core.errors import LeaseLost, StoreUnavailable, Unavailable
+from tasks.core.hand_over import lease_name
 from tasks.core.model import DropState, Outcome
-from tasks.hold_lease import lease_name
 from tests.office import Office
 from tests.theatre import RUN, Theatre
 

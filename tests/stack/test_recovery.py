@@ -42,6 +42,31 @@ class TestKilledAfterTheApproval:
             assert leaf_seen_by_openssl(world.stack, address, customer.hostname) == leaf_sha256(issued)
 
 
+class TestKilledWithoutAWord:
+    def test_a_run_whose_worker_died_too_goes_on_under_a_new_worker(self, world: World) -> None:
+        """Nobody reports it, and Prefect believes it Running: its lease runs out, and `recover` starts it again."""
+        customer = world.customer("silent", "silent.example.test")
+        drop_id, run_id, issued = customer.hand_over()
+
+        with _edge_that_takes_nothing(world.stack.place.edge_directory("a")):
+            world.operate("approve", drop_id, "--name", "olive")
+            await_value(lambda: world.count("approvals", "drop_id = ?", drop_id) or None, "the approval on record")
+            flow = _process_of(run_id)
+            world.stack.processes.end("worker", kill=True)
+            flow.kill()
+            flow.wait(10)
+        assert world.prefect.state_of(run_id) == "Running"
+        world.stack.start_part("worker")
+
+        world.prefect.await_state(run_id, "Completed", timeout=180)
+
+        assert world.prefect.times_in(run_id, "Crashed") == 1
+        assert world.count("approvals", "drop_id = ?", drop_id) == 1
+        assert world.count("ledger", "account = ?", customer.account) == 1
+        for address in EDGE_ADDRESSES.values():
+            assert leaf_seen_by_openssl(world.stack, address, customer.hostname) == leaf_sha256(issued)
+
+
 @contextmanager
 def _edge_that_takes_nothing(directory: Path) -> Iterator[None]:
     """Hold an edge's lock, as a hanging change would: step 4 cannot get past it, however fast it is."""

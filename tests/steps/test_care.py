@@ -6,13 +6,79 @@ from datetime import timedelta
 
 import pytest
 
+from tasks.core import policy
 from tasks.core.care import Care
+from tasks.core.hand_over import lease_name
 from tasks.core.model import Outcome
 from tasks.destroy_drop import destroy_drop
+from tasks.recover_provision import recover_provision
 from tasks.resume_provision import list_matched, resume_provision
 from tasks.start_provision import start_provision
-from tasks.survey_drops import list_unswept, survey_drops
-from tests.office import Office
+from tasks.survey_drops import list_unswept, survey_abandoned, survey_drops
+from tests.office import SHOP, Office
+
+NAME = lease_name(SHOP)
+
+
+@pytest.fixture(name="dead")
+def _dead(office: Office) -> str:
+    """A hand-over on which a process was at work that is gone; Prefect believes it Running. Gives the drop."""
+    certificate = office.ingest()
+    run = start_provision.fn(certificate.drop_id)
+    office.here.drops.attach_run(certificate.drop_id, run)
+    office.runs.runs[run] = "Running"
+    office.runs.since[run] = office.here.now() - timedelta(minutes=10)
+    office.here.leases.acquire(NAME, run, office.here.now(), policy.LEASE_LIFETIME)
+    return certificate.drop_id
+
+
+class TestRecovery:
+    def test_a_lease_in_date_is_left_alone(self, office: Office, dead: str) -> None:
+        """As long as it is renewed, its process lives."""
+        assert survey_abandoned.fn() == survey_drops.fn() == {}
+        assert office.here.drops.fetch(dead).outcome is None
+
+    def test_a_lease_that_ran_out_gets_its_run_going_again(self, office: Office, dead: str) -> None:
+        """In the same flow run, from the top."""
+        office.here.ahead = policy.LEASE_LIFETIME
+
+        assert survey_abandoned.fn() == survey_drops.fn() == {dead: Care.RECOVER}
+        assert recover_provision.fn(dead) is True
+
+        run = office.drop(dead).flow_run_id
+        assert run is not None
+        assert office.runs.state(run) == "AwaitingRetry"
+        assert survey_abandoned.fn() == {}
+        assert office.here.leases.list_run_out(office.here.now()) == (), "nobody needs it until the run begins"
+
+    def test_a_run_that_begins_keeps_the_old_lease_in_sight(self, office: Office, dead: str) -> None:
+        """A second death right after the start is not overlooked."""
+        office.here.ahead = policy.LEASE_LIFETIME
+        run = str(office.drop(dead).flow_run_id)
+        office.runs.since[run] = office.here.now()
+
+        assert survey_abandoned.fn() == {}
+        office.here.ahead += policy.RUN_START_TIME
+        assert survey_abandoned.fn() == {dead: Care.RECOVER}
+
+    def test_a_question_without_a_form_is_asked_again(self, office: Office, dead: str) -> None:
+        """A run killed before its form was saved cannot be answered: it starts again and asks anew."""
+        office.here.ahead = policy.LEASE_LIFETIME
+        run = str(office.drop(dead).flow_run_id)
+        office.runs.suspend(run, "ticket-a1-r1")
+        assert survey_abandoned.fn() == {}
+        office.runs.formless.add(run)
+        assert survey_drops.fn() == {dead: Care.RECOVER}
+        assert recover_provision.fn(dead) is True
+
+    def test_what_has_ended_needs_no_lease(self, office: Office, dead: str) -> None:
+        """A process that died after its work leaves a lease behind that is given back."""
+        office.here.drops.close(dead, Outcome.CANCELLED, "cancelled", "")
+        destroy_drop.fn(dead)
+        office.here.ahead = policy.LEASE_LIFETIME
+
+        assert survey_abandoned.fn() == {}
+        assert office.here.leases.list_run_out(office.here.now()) == ()
 
 
 class TestSurveyDrops:

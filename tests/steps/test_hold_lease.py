@@ -11,7 +11,8 @@ import pytest
 
 from tasks.core import policy
 from tasks.core.errors import AtWork, LeaseLost, RecordsUnavailable
-from tasks.hold_lease import hold_lease, lease_name
+from tasks.core.hand_over import lease_name
+from tasks.hold_lease import hold_lease
 from tests.office import SHOP, Office
 
 NAME = lease_name(SHOP)

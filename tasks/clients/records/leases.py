@@ -69,6 +69,12 @@ class Leases:
             row = session.get(LeaseRow, name)
             return row is not None and bool(row.holder) and row.expires_at > now
 
+    def list_run_out(self, now: datetime) -> tuple[Lease, ...]:
+        """Give the leases that ran out and were not given back, by name: their holders died, or their records did."""
+        wanted = select(LeaseRow).where(LeaseRow.holder != "", LeaseRow.expires_at <= now).order_by(LeaseRow.name)
+        with self._database.reading() as session:
+            return tuple(Lease(row.name, row.holder, row.token) for row in session.scalars(wanted))
+
     @staticmethod
     def _row(session: Session, lease: Lease) -> LeaseRow:
         row = session.get(LeaseRow, lease.name, with_for_update=True)
