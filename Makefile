@@ -8,12 +8,13 @@ STACK := $(RUN)/python -m deployments.local
 # The servers and workers of the stack start in half the time from compiled files.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help demo up down status test check corpora
+.PHONY: help demo up down status test check corpora fuzz bench
 
 help:
 	@echo "make demo     a certificate's whole way, on a stack of its own, in about a minute"
 	@echo "make up       a stack that stays, for you to click in;  make status, make down"
 	@echo "make test     every test;  make check: lint, types, the rule of the rooms"
+	@echo "make fuzz     search for files that break the judge, SECONDS=60 for each parser;  make bench: what things cost"
 
 demo: .venv/installed
 	@$(STACK) demo
@@ -35,6 +36,16 @@ test: .venv/installed
 # What the tests of tests/corpora judge beyond what the packages hold; without it those are skipped.
 corpora: .venv/installed
 	@$(RUN)/python -m tests.corpora.fetch_openssl
+
+# First as many random examples as a coffee takes, then atheris, which learns what leads deeper into the code.
+SECONDS ?= 60
+fuzz: .venv/installed
+	CERTFERRY_FUZZ_EXAMPLES=1000 $(RUN)/pytest -q tests/core/test_fuzz.py -k "not worst"
+	@$(RUN)/python -m tests.fuzz --seconds $(SECONDS)
+
+# WRITE=1 writes docs/bench.md as well.
+bench: .venv/installed
+	@$(RUN)/python -m tests.bench $(if $(WRITE),--write)
 
 check: .venv/installed
 	$(RUN)/ruff check

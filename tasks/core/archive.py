@@ -108,15 +108,19 @@ def _name_directory(name: str) -> str:
 
 
 def _write_command(program: str, name: str, directory: str) -> str:
-    """Give the command by which *program* unpacks the archive into *directory*; nothing if there is no program."""
+    """
+    Give the command by which *program* unpacks the archive into *directory*; nothing if there is no program.
+
+    It stops where the directory is there already, so that nothing is written over; there may be a key in it.
+    """
     source = shell_name(f"./{name}" if ":" in name else name)  # for tar, what is before a colon is a machine
     pattern = shell_name(_UNZIP_WILD.sub(r"[\g<0>]", name))
     target = shell_name(directory)
     return {
         "": "",
-        "unzip": f"unzip -o {pattern} -d {target}",
-        "tar": f"mkdir -p {target} && tar xf {source} -C {target}",
-        "7z": f"7z x -o{target} {source}",
+        "unzip": f"mkdir -m 700 {target} && unzip -n {pattern} -d {target}",
+        "tar": f"mkdir -m 700 {target} && tar xf {source} -C {target}",
+        "7z": f"mkdir -m 700 {target} && 7z x -o{target} {source}",
     }.get(program, f"{program} -dk {source}")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from cryptography import x509
 
 from tasks.core.chain import Path
-from tasks.core.commands import request_with_key, request_with_new_key
+from tasks.core.commands import name_new, request_with_key, request_with_new_key
 from tasks.core.contents import Contents
 from tasks.core.errors import BadInput
 from tasks.core.leaf import dns_names
@@ -16,7 +17,6 @@ from tasks.core.model import parse_hostname
 from tasks.core.terms import Terms
 
 _MOST_NAMES: Final = 10
-_SEND: Final = "send new.csr to your certificate authority, and save what comes back as new.crt beside these files."
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,26 @@ class Case:
     def leaf(self) -> x509.Certificate | None:
         return self.contents.leaf
 
-    @property
+    @cached_property
     def new_key(self) -> tuple[str, str]:
         """What to do where the key cannot stay: a sentence and its command."""
-        fix = f"Make a new key and a request for it; {_SEND}"
-        return fix, request_with_new_key(self._names)
+        fix = f"Make a new key and a request for it; {self._send}"
+        return fix, request_with_new_key(self._names, name_new(self.contents.names))
 
-    @property
+    @cached_property
     def reissue(self) -> tuple[str, str]:
         """What to do where the key is good and the certificate is not: a sentence and its command."""
-        if self.contents.key is None:
+        if self.contents.key is None or not self.contents.key.is_plain:
             return self.new_key
-        fix = f"Make a new request; {_SEND}"
-        return fix, request_with_key(self.contents.key_file, self._names)
+        fix = f"Make a new request; {self._send}"
+        return fix, request_with_key(self.contents.key_file, self._names, name_new(self.contents.names))
+
+    @property
+    def _send(self) -> str:
+        new = name_new(self.contents.names)
+        return (
+            f"send {new}.csr to your certificate authority, and save what comes back as {new}.crt beside these files."
+        )
 
     @property
     def _names(self) -> list[str]:

@@ -25,7 +25,7 @@ from tasks.core.checks import CHECKS
 from tasks.core.contents import Contents, read_contents
 from tasks.core.errors import BadBundle, BadInput, Who
 from tasks.core.files import FILES
-from tasks.core.findings import refuse, shell_name, sort_findings
+from tasks.core.findings import is_typeable, refuse, shell_name, sort_findings
 from tasks.core.leaf import dns_names, issuer_of, name_of
 from tasks.core.model import Finding, Severity
 from tasks.core.public_key import describe_certified
@@ -115,7 +115,9 @@ def _hardened(finding: Finding, rules: Rules) -> Finding:
 
 def _runnable(finding: Finding, contents: Contents) -> Finding:
     """Unpack first what a command needs out of an archive; leave out a command whose file has no name to type."""
-    if any(not name.isprintable() and shell_name(name) in finding.command for name in contents.names):
+    if not finding.command:
+        return finding
+    if any(not is_typeable(name) and shell_name(name) in finding.command for name in contents.names):
         return replace(finding, command="")
     needed = {unpack for name, unpack in contents.unpacking.items() if shell_name(name) in finding.command}
     return replace(finding, command=" && ".join([*sorted(needed), finding.command])) if needed else finding

@@ -43,6 +43,11 @@ class Path:
         """The last certificate before the root, or before the gap."""
         return self.links[-1] if self.links else self.leaf
 
+    @property
+    def is_self_signed(self) -> bool:
+        """Whether the leaf is signed by its own key and is no trusted root."""
+        return not (self.root or self.links) and is_self_issued(self.leaf)
+
 
 def is_self_issued(certificate: x509.Certificate) -> bool:
     return certificate.subject == certificate.issuer

@@ -1,26 +1,53 @@
-"""The commands that findings give: a key and a request made anew, or a request for the key that is there."""
+"""
+The commands that findings give: a key and a request made anew, a request for the key that is there.
+
+None writes over a file of the customer's, and no key that one writes can be read by others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import count
 from typing import Final
 
 from tasks.core.findings import shell_name
 
-NEW_KEY: Final = "new.key"
-NEW_REQUEST: Final = "new.csr"
 _MAX_COMMON_NAME: Final = 64  # X.520 ub-common-name; openssl refuses a longer one
+_NEW: Final = ("key", "csr", "crt")
 
 
-def request_with_new_key(names: Sequence[str]) -> str:
-    """Give the command that makes a new key and asks for a certificate for it; it writes over no key."""
+def free_stem(stem: str, endings: Sequence[str], taken: Collection[str]) -> str:
+    """Give *stem*, numbered where one of *endings* behind it would be among the names that are *taken*."""
+    numbered = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+    return next(name for name in numbered if not {f"{name}.{ending}" for ending in endings} & set(taken))
+
+
+def name_new(taken: Collection[str]) -> str:
+    """Name what is made anew: the stem of a key, a request and the certificate that will come back."""
+    return free_stem("new", _NEW, taken)
+
+
+def private(command: str, *made: str) -> str:
+    """
+    Give *command* so that what it writes is for its owner alone.
+
+    Args:
+        made: The files that it writes: where one is there already, nothing is done. An empty one may be there, which
+            is what a mistyped passphrase leaves behind.
+    """
+    unless_there = "".join(f"test ! -s {shell_name(file)} && " for file in made)
+    return f"{unless_there}(umask 077; {command})"
+
+
+def request_with_new_key(names: Sequence[str], new: str) -> str:
+    """Give the command that makes a new key and asks for a certificate for it, in files called *new*."""
     make = "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
-    return f"test ! -e {NEW_KEY} && {make} -keyout {NEW_KEY} -out {NEW_REQUEST} {_for(names)}"
+    return private(f"{make} -keyout {new}.key -out {new}.csr {_for(names)}", f"{new}.key")
 
 
-def request_with_key(key_file: str, names: Sequence[str]) -> str:
+def request_with_key(key_file: str, names: Sequence[str], new: str) -> str:
     """Give the command that asks for another certificate for the key in *key_file*."""
-    return f"openssl req -new -key {shell_name(key_file)} -out {NEW_REQUEST} {_for(names)}"
+    return f"openssl req -new -key {shell_name(key_file)} -out {new}.csr {_for(names)}"
 
 
 def _for(names: Sequence[str]) -> str:

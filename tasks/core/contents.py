@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,12 +11,13 @@ from typing import Final
 from cryptography import x509
 
 from tasks.core import policy
-from tasks.core.commands import request_with_new_key
+from tasks.core.commands import name_new, request_with_new_key
 from tasks.core.errors import Who
 from tasks.core.files import FILES
 from tasks.core.findings import note, refuse, shell_name
+from tasks.core.formats import unreadable_key
 from tasks.core.identify import LABELS, PRIVATE_KEYS, Kind
-from tasks.core.intake import Intake, Piece, take_in, unreadable_key
+from tasks.core.intake import Intake, Piece, take_in
 from tasks.core.leaf import UNREADABLE, covers, dns_names, find_malformation, has_raw_names, is_authority
 from tasks.core.model import Finding, Hostname
 from tasks.core.pem import armour
@@ -23,18 +25,27 @@ from tasks.core.private_key import describe_private
 from tasks.core.public_key import PublicFacts, describe_certified
 from tasks.core.text import printable
 
-_WHY_NO_KEY: Final = frozenset({"key-unreadable", "archive-refused"})
+_PLAIN: Final = re.compile(  # as openssl wants it: no spaces or empty lines before or between
+    rb"^(?:\xef\xbb\xbf)?-----BEGIN ([A-Z ]{11,20})-----[ \t\r]*\n(?:[A-Za-z0-9+/=]+[ \t\r]*\n)+-----END", re.MULTILINE
+)
+_WHY_NO_KEY: Final = frozenset({"archive-refused"})
 _WHY_NO_CERTIFICATE: Final = frozenset({"certificate-unreadable", "certificate-malformed", "archive-refused"})
 
 
 @dataclass(frozen=True)
 class Key:
-    """The private key as it was sent, never shown, and the facts about it."""
+    """
+    The private key as it was sent, never shown, and the facts about it.
+
+    Attributes:
+        is_plain: Whether openssl reads it from its file as it is.
+    """
 
     file: str
     kind: Kind
     der: bytes = field(repr=False)
     facts: PublicFacts
+    is_plain: bool
 
     def pem(self) -> bytes:
         """Give the very bytes that were sent, in lines of 64."""
@@ -55,7 +66,7 @@ class Contents:
 
         manifest: The `dotcloud.yml`.
 
-        names: Of all files that were looked at.
+        names: Of all files that were given, and of those in archives.
 
         unpacking: By the name of a file out of an archive: the command that puts it on disk.
     """
@@ -92,10 +103,11 @@ def read_contents(files: Mapping[str, bytes], hostname: Hostname | None, now: da
     keys = _load_keys(intake, findings)
     leaf = _choose_leaf(list(certificates), keys, hostname, now)
     key = _choose_key(keys, leaf, findings)
-    findings += _judge_set_aside(intake, key, leaf)
+    findings = [*_judge_set_aside(intake, key, leaf), *findings]
     findings += _missing(intake, key, leaf, hostname, findings)
     findings += _swapped(intake)
-    return Contents(key, certificates, leaf, intake.manifest, tuple(findings), tuple(intake.files), intake.unpacking)
+    names = tuple(dict.fromkeys((*files, *intake.files)))
+    return Contents(key, certificates, leaf, intake.manifest, tuple(findings), names, intake.unpacking)
 
 
 def find_key(files: Mapping[str, bytes], spki_sha256: str) -> Key | None:
@@ -106,22 +118,33 @@ def find_key(files: Mapping[str, bytes], spki_sha256: str) -> Key | None:
 
 def _load_keys(intake: Intake, findings: list[Finding]) -> list[Key]:
     """Load the keys, each once; several in one file are refused, since nobody knows which one is meant."""
-    found = {piece.der: piece for piece in reversed(intake.pieces) if piece.kind in PRIVATE_KEYS}
-    pieces = sorted(found.values(), key=intake.pieces.index)
-    sent = sum(piece.kind in PRIVATE_KEYS for piece in intake.pieces)
+    sent = [piece for piece in intake.pieces if piece.kind in PRIVATE_KEYS]
+    pieces = list({piece.der: piece for piece in reversed(sent)}.values())[::-1]
     if len(pieces) > policy.MAX_KEYS:
         cause = f"there are {len(pieces)} private keys; at most {policy.MAX_KEYS} are read"
         findings.append(refuse("two-keys", cause, "Give only the key of this certificate."))
     keys = []
     for piece in pieces[: policy.MAX_KEYS]:
         try:
-            keys.append(Key(piece.file, piece.kind, piece.der, describe_private(piece.der)))
+            keys.append(_load_key(piece, intake.files[piece.file]))
         except ValueError:
-            findings.append(unreadable_key(piece.file))
+            intake.set_aside.append(unreadable_key(piece.file))
     findings += _several_in_one(keys)
-    if sent > len({key.facts for key in keys}) > 0 and len(keys) == len(pieces):
+    if len(sent) > len({key.facts for key in keys}) > 0 and len(keys) == len(pieces):
         findings.append(note("key-repeated", "a private key is there more than once; one is used"))
     return keys
+
+
+def _load_key(piece: Piece, data: bytes) -> Key:
+    """
+    Load a key out of the *data* of its file.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    labels = {LABELS[piece.kind], LABELS[Kind.PKCS8]}
+    is_plain = data[:1] == b"\x30" or any(label.decode("ascii") in labels for label in _PLAIN.findall(data))
+    return Key(piece.file, piece.kind, piece.der, describe_private(piece.der), is_plain)
 
 
 def _several_in_one(keys: Sequence[Key]) -> Iterator[Finding]:
@@ -158,7 +181,7 @@ def _load_certificate(piece: Piece) -> x509.Certificate | Finding:
         certificate = x509.load_der_x509_certificate(piece.der)
         part = find_malformation(certificate)
         if part and has_raw_names(certificate):
-            part = "a name beyond ASCII (it must be written xn--...)"
+            part = "a name beyond ASCII (it must be written in ASCII, xn--...)"
     except UNREADABLE:
         part = "its structure"
     if part is None:
@@ -205,7 +228,7 @@ def _judge_set_aside(intake: Intake, key: Key | None, leaf: x509.Certificate | N
     fit = bool(key and leaf and describe_certified(leaf).may_be_same_key(key.facts))
     for aside in intake.set_aside:
         needed = (aside.holds_key and not fit) or (aside.holds_certificate and leaf is None)
-        yield aside.finding if needed else aside.passed_over
+        yield aside.finding if needed and not intake.is_mended(aside) else aside.passed_over
 
 
 def _missing(
@@ -217,12 +240,12 @@ def _missing(
 ) -> Iterator[Finding]:
     """Say what is not there at all, unless something else explains why it was not found."""
     explained = {finding.code for finding in findings if finding.refuses}
-    if not (key or explained & _WHY_NO_KEY or any(aside.holds_key for aside in intake.set_aside)):
+    asides = [aside for aside in intake.set_aside if not intake.is_mended(aside)]
+    if not (key or explained & _WHY_NO_KEY or any(aside.holds_key for aside in asides)):
         fix = "Add the private key that the certificate was requested with. If it is lost, make a new one."
-        command = request_with_new_key([hostname] if hostname else [])
+        command = request_with_new_key([hostname] if hostname else [], name_new(intake.files))
         yield refuse("key-missing", "there is no private key in the files", fix, command)
-    aside = any(aside.holds_certificate for aside in intake.set_aside)
-    if leaf or explained & _WHY_NO_CERTIFICATE or aside:
+    if leaf or explained & _WHY_NO_CERTIFICATE or any(aside.holds_certificate for aside in asides):
         return
     if authorities := [piece for piece in intake.pieces if piece.kind is Kind.CERTIFICATE]:
         files = ", ".join(printable(file) for file in dict.fromkeys(piece.file for piece in authorities))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
+from typing import Final
 
 from tasks.core.errors import Who
 from tasks.core.model import Finding, Severity
 from tasks.core.text import printable
 
+_LONGEST_NAME: Final = 255  # bytes of a name in any file system in use
 _ORDER = {Severity.REFUSE: 0, Severity.WARN: 1, Severity.NOTE: 2}
 
 
@@ -30,7 +32,12 @@ def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: _ORDER[finding.severity]))
 
 
+def is_typeable(name: str) -> bool:
+    """Tell whether a file's *name* can stand in a command that a person copies."""
+    return name.isprintable() and len(name) <= _LONGEST_NAME
+
+
 def shell_name(name: str) -> str:
     """Give a file's *name* as one word of a shell command, and never as an option; escaped where it is not text."""
-    shown = name if name.isprintable() else printable(name)
+    shown = name if is_typeable(name) else printable(name)
     return shlex.quote(f"./{shown}" if name.startswith("-") else shown)

@@ -1,8 +1,8 @@
 """
 Formats that hold a key or a certificate which cannot be used as it is: recognised, and explained with the command.
 
-What is set aside is refused only if the files hold no other key and certificate that fit together: a ``.pfx``
-beside the files that were taken out of it does no harm.
+What is set aside is refused only if the files hold no other key and certificate that fit together, and not once its
+command was run: a ``.pfx`` beside the files that were taken out of it does no harm.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from tasks.core.commands import private
 from tasks.core.findings import note, refuse, shell_name
 from tasks.core.identify import Kind
 from tasks.core.model import Finding
@@ -29,6 +30,8 @@ class SetAside:
         holds_key, holds_certificate: What it would be needed for.
 
         finding: What to say if it is needed.
+
+        makes: The files that the command of *finding* makes.
     """
 
     file: str
@@ -36,6 +39,7 @@ class SetAside:
     finding: Finding
     holds_key: bool = False
     holds_certificate: bool = False
+    makes: tuple[str, ...] = ()
 
     @property
     def passed_over(self) -> Finding:
@@ -80,57 +84,71 @@ def recognise(name: str, content: bytes | str, encrypted: bool = False) -> SetAs
         return _keystore(name)
     start = decode_text(content[:4096]).lstrip()
     if start.startswith("PuTTY-User-Key-File-"):
-        return _putty(name)
+        return ssh_ed25519(name) if "ssh-ed25519" in start.partition("\n")[0] else _putty(name)
     if start.startswith(("ssh-rsa ", "ssh-ed25519 ", "ssh-dss ", "ecdsa-sha2-")):
         return _public(name)
     return None
 
 
-def _beside(name: str, ending: str) -> str:
-    """Name a new file after the one it comes from, so that no other is written over, as a word of a command."""
-    return shell_name(f"{name.removesuffix('.key')}.{ending}")
+def unreadable_key(name: str) -> SetAside:
+    """Explain a private key that is damaged, or something else in a file that is called like one."""
+    fix = "Copy the whole file again, from its BEGIN line to its END line, until this command says that it is valid."
+    command = f"openssl pkey -in {shell_name(name)} -noout -check"
+    finding = refuse("key-unreadable", f"the private key in {printable(name)} cannot be read", fix, command)
+    return SetAside(name, "a file with a private key that cannot be read", finding, holds_key=True)
 
 
-def _as_der(name: str, form: str) -> tuple[str, str]:
-    """Give how the file is called as DER, and what makes it so where it is base64."""
-    if form != "base64":
-        return shell_name(name), ""
-    decoded = _beside(name, "der")
-    return decoded, f"openssl base64 -d -A -in {shell_name(name)} -out {decoded} && "
+def beside(name: str, ending: str) -> str:
+    """Name a new file after the one that it comes from."""
+    return f"{name.removesuffix('.key')}.{ending}"
+
+
+def _openssl(command: str, name: str, is_base64: bool) -> str:
+    """Have openssl read a file, or what it is in base64, perhaps between the two lines of PEM."""
+    if not is_base64:
+        return f"openssl {command} -in {shell_name(name)}"
+    return f"grep -v -e ----- {shell_name(name)} | tr -d ' \\r\\n' | openssl base64 -d -A | openssl {command}"
 
 
 def _encrypted(name: str, form: str) -> SetAside:
-    what = "a private key behind a passphrase"
-    plain, (source, before) = _beside(name, "plain.key"), _as_der(name, form)
-    given = "" if form == "PEM" else " -inform DER"
-    command = f"{before}openssl pkey{given} -in {source} -out {plain}"
-    fix = f"Take the passphrase off, and hand over {plain} in its place."
+    plain = beside(name, "plain.key")
+    read = _openssl("pkey" if form == "PEM" else "pkey -inform DER", name, form == "base64")
+    command = f"{read} -out {shell_name(plain)}"
+    fix = f"Take the passphrase off, and hand over {shell_name(plain)} in its place."
     cause = f"the private key in {printable(name)} is protected by a passphrase"
-    return SetAside(name, what, refuse("key-encrypted", cause, fix, command), holds_key=True)
+    finding = refuse("key-encrypted", cause, fix, private(command, plain))
+    return SetAside(name, "a private key behind a passphrase", finding, holds_key=True, makes=(plain,))
 
 
 def _openssh(name: str) -> SetAside:
-    word, plain = shell_name(name), _beside(name, "plain.key")
-    command = f"(umask 077; cp {word} {plain}) && ssh-keygen -q -p -m PEM -N '' -f {plain}"
+    plain = beside(name, "plain.key")
+    word = shell_name(plain)
+    command = f"cp {shell_name(name)} {word} && ssh-keygen -q -p -m PEM -N '' -f {word} || rm {word}"
     cause = f"the private key in {printable(name)} is in OpenSSH's own format"
-    fix = f"Convert it, and hand over {plain} in its place."
-    finding = refuse("key-is-openssh", cause, fix, command)
-    return SetAside(name, "a private key in OpenSSH's own format", finding, holds_key=True)
+    fix = f"Convert it, and hand over {word} in its place."
+    finding = refuse("key-is-openssh", cause, fix, private(command, plain))
+    return SetAside(name, "a private key in OpenSSH's own format", finding, holds_key=True, makes=(plain,))
 
 
 def _putty(name: str) -> SetAside:
-    plain = _beside(name, "plain.key")
-    command = f"puttygen {shell_name(name)} -O private-openssh -o {plain}"
+    plain = beside(name, "plain.key")
+    command = f"puttygen {shell_name(name)} -O private-openssh -o {shell_name(plain)}"
     cause = f"the private key in {printable(name)} is in PuTTY's own format"
-    fix = f"Convert it, and hand over {plain} in its place."
-    finding = refuse("key-is-putty", cause, fix, command)
-    return SetAside(name, "a private key in PuTTY's own format", finding, holds_key=True)
+    fix = f"Convert it, and hand over {shell_name(plain)} in its place."
+    finding = refuse("key-is-putty", cause, fix, private(command, plain))
+    return SetAside(name, "a private key in PuTTY's own format", finding, holds_key=True, makes=(plain,))
+
+
+def ssh_ed25519(name: str) -> SetAside:
+    """Explain a key for SSH that no certificate for browsers can be for, and that ssh-keygen does not convert."""
+    cause = f"the private key in {printable(name)} is an SSH key of type Ed25519, which no browser takes"
+    finding = refuse("key-ed25519", cause, *_FIND_KEY)
+    return SetAside(name, "an SSH key of type Ed25519", finding, holds_key=True)
 
 
 def _public(name: str) -> SetAside:
     cause = f"{printable(name)} holds only the public half of a key"
-    fix = "Hand over the private key that was made together with it; its first line has the words PRIVATE KEY."
-    finding = refuse("key-is-public", cause, fix, "grep -l 'PRIVATE KEY' -r .")
+    finding = refuse("key-is-public", cause, *_FIND_KEY)
     return SetAside(name, Kind.PUBLIC_KEY.value, finding, holds_key=True)
 
 
@@ -142,25 +160,27 @@ def _request(name: str) -> SetAside:
 
 
 def _pkcs12(name: str, form: str) -> SetAside:
-    plain, certificates = _beside(name, "plain.key"), _beside(name, "certificates.pem")
-    source, before = _as_der(name, form)
-    take = f"openssl pkcs12 -in {source}"
-    command = f"{before}{take} -nocerts -nodes -out {plain} && {take} -nokeys -out {certificates}"
+    makes = beside(name, "plain.key"), beside(name, "certificates.pem")
+    plain, certificates = map(shell_name, makes)
+    take = _openssl("pkcs12", name, form != "DER")
+    command = f"{take} -nocerts -nodes -out {plain} && {take} -nokeys -out {certificates}"
     fix = f"Take it apart, and hand over {plain} and {certificates}; older files need the option -legacy in both."
     cause = f"{printable(name)} is a PKCS#12 (.p12, .pfx) file, which is protected by a password"
-    return SetAside(name, Kind.PKCS12.value, refuse("is-pkcs12", cause, fix, command), True, True)
+    finding = refuse("is-pkcs12", cause, fix, private(command, *makes))
+    return SetAside(name, Kind.PKCS12.value, finding, holds_key=True, holds_certificate=True, makes=makes)
 
 
 def _keystore(name: str) -> SetAside:
-    word, plain = shell_name(name), _beside(name, "plain.key")
-    converted = _beside(name, "p12")
+    converted, plain = beside(name, "p12"), beside(name, "plain.key")
+    between, word = shell_name(converted), shell_name(plain)
     command = (
-        f"keytool -importkeystore -srckeystore {word} -destkeystore {converted} -deststoretype PKCS12"
-        f" && openssl pkcs12 -in {converted} -nodes -out {plain}"
+        f"keytool -importkeystore -srckeystore {shell_name(name)} -destkeystore {between} -deststoretype PKCS12"
+        f" && openssl pkcs12 -in {between} -nodes -out {word}"
     )
     cause = f"{printable(name)} is a Java keystore"
-    fix = f"Take it apart, and hand over {plain}, which then holds the key and the certificates."
-    return SetAside(name, "a Java keystore", refuse("is-keystore", cause, fix, command), True, True)
+    fix = f"Take it apart, and hand over {word}, which then holds the key and the certificates."
+    finding = refuse("is-keystore", cause, fix, private(command, converted, plain))
+    return SetAside(name, "a Java keystore", finding, holds_key=True, holds_certificate=True, makes=(plain,))
 
 
 BY_LABEL: Final[dict[str, Callable[[str], SetAside]]] = {
@@ -170,4 +190,8 @@ BY_LABEL: Final[dict[str, Callable[[str], SetAside]]] = {
     "CERTIFICATE REQUEST": _request,
     "NEW CERTIFICATE REQUEST": _request,
 }
+_FIND_KEY: Final = (
+    "Hand over the private key that the certificate was requested with; its first line has the words PRIVATE KEY.",
+    "grep -l 'PRIVATE KEY' -r .",
+)
 _KEYSTORES: Final = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")  # JKS, JCEKS

@@ -10,15 +10,16 @@ hears about everything at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from tasks.core import policy
 from tasks.core.archive import is_archive, unpack
+from tasks.core.commands import private
 from tasks.core.files import FILES
 from tasks.core.findings import note, refuse, shell_name
-from tasks.core.formats import BY_LABEL, SetAside, recognise, set_aside
+from tasks.core.formats import BY_LABEL, SetAside, beside, recognise, set_aside, ssh_ed25519, unreadable_key
 from tasks.core.identify import LABELS, PRIVATE_KEYS, Kind, identify, trim_der
 from tasks.core.model import Finding
 from tasks.core.pem import Block, read_bare, read_blocks
@@ -64,6 +65,10 @@ class Intake:
     set_aside: list[SetAside] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
+    def is_mended(self, aside: SetAside) -> bool:
+        """Tell whether what its command makes is there, and something was read out of it."""
+        return all(file in self.files for file in aside.makes) and any(p.file in aside.makes for p in self.pieces)
+
     @property
     def manifest(self) -> bytes | None:
         """The `dotcloud.yml`, wherever it lies."""
@@ -72,18 +77,47 @@ class Intake:
 
 
 def take_in(files: Mapping[str, bytes]) -> Intake:
-    """Read all of *files*; never raises, whatever is in them."""
+    """Read all of *files*, as far as the limits let it; never raises, whatever is in them."""
     intake = Intake({})
-    if len(files) > policy.MAX_FILES:
-        cause = f"there are {len(files)} files; at most {policy.MAX_FILES} are read"
-        intake.findings.append(refuse("too-many-files", cause, "Give only the key, the certificates and dotcloud.yml."))
-    for name in sorted(files, key=_place)[: policy.MAX_FILES]:
-        if not _is_clutter(name):
-            _open(name, files[name], intake)
-    for name, data in intake.files.items():
+    names = [name for name in sorted(files, key=_place) if not _is_clutter(name)]
+    archives = [name for name in names if is_archive(files[name])]
+    for name in names:
+        if name not in archives:
+            intake.files[name] = files[name]
+    for name in archives[: policy.MAX_ARCHIVES]:  # after them: what was unpacked already counts as it is now
+        _unpack(name, files[name], intake)
+    if len(intake.files) > policy.MAX_FILES or len(archives) > policy.MAX_ARCHIVES:
+        cause = f"there are {len(intake.files)} files and {len(archives)} archives;"
+        _say_too_much(f"{cause} at most {policy.MAX_FILES} and {policy.MAX_ARCHIVES} are read", intake)
+    budget = _Budget()
+    for name in list(intake.files)[: policy.MAX_FILES]:
         if name.rpartition("/")[2] != MANIFEST:
-            _read_file(name, data, intake)
+            _read_file(name, intake.files[name], intake, budget)
+    if budget.is_spent:
+        most = f"{policy.READ_MAX_BYTES} bytes or {policy.MAX_BLOCKS} PEM blocks"
+        _say_too_much(f"there is more in the files than is read: {most}", intake)
     return intake
+
+
+@dataclass
+class _Budget:
+    """What may still be read: of many files, each within its limit, together."""
+
+    bytes_left: int = policy.READ_MAX_BYTES
+    blocks_left: int = policy.MAX_BLOCKS
+
+    def spend(self, size: int, blocks: int) -> None:
+        self.bytes_left -= size
+        self.blocks_left -= blocks
+
+    @property
+    def is_spent(self) -> bool:
+        return self.bytes_left < 0 or self.blocks_left < 0
+
+
+def _say_too_much(cause: str, intake: Intake) -> None:
+    fix = "Give only the key, the certificates and dotcloud.yml."
+    intake.findings.append(refuse("too-many-files", cause, fix))
 
 
 def _place(name: str) -> int:
@@ -96,28 +130,33 @@ def _is_clutter(name: str) -> bool:
     return any(part.startswith("._") or part == "__MACOSX" for part in name.split("/"))
 
 
-def _open(name: str, data: bytes, intake: Intake) -> None:
-    if not is_archive(data):
-        intake.files.setdefault(name, data)
-        return
+def _unpack(name: str, data: bytes, intake: Intake) -> None:
     unpacked = unpack(name, data)
     intake.findings += unpacked.findings
     for member in sorted(unpacked.files, key=lambda path: _place(path.rpartition("/")[2])):
-        intake.files.setdefault(member, unpacked.files[member])
-        intake.unpacking.setdefault(member, unpacked.command)
+        if intake.files.get(member, unpacked.files[member]) != unpacked.files[member]:
+            cause = f"{printable(member)} is there already; what {printable(name)} has under that name was left out"
+            intake.findings.append(note("file-left-out", cause))
+        if member not in intake.files:
+            intake.files[member] = unpacked.files[member]
+            intake.unpacking[member] = private(unpacked.command)  # there may be a key in it
 
 
-def _read_file(name: str, data: bytes, intake: Intake) -> None:
+def _read_file(name: str, data: bytes, intake: Intake, budget: _Budget) -> None:
     if len(data) > policy.FILE_MAX_BYTES:
-        intake.findings.append(_too_large(name, len(data)))
+        _set_aside_large(name, data, intake)
         return
-    blocks = read_blocks(data)
+    budget.spend(len(data), 0)
+    blocks = [] if budget.is_spent else read_blocks(data)
+    budget.spend(0, len(blocks))
+    if budget.is_spent:
+        return
     for block in blocks:
         _read_block(name, block, intake)
     if not blocks and data.strip():
         _read_without_pem(name, data, intake)
     elif blocks and all(map(_says_nothing, blocks)):
-        intake.findings.append(note("file-left-out", f"{printable(name)} holds neither a key nor a certificate"))
+        _leave_out(name, intake)
 
 
 def _says_nothing(block: Block) -> bool:
@@ -129,16 +168,19 @@ def _says_nothing(block: Block) -> bool:
 def _read_block(name: str, block: Block, intake: Intake) -> None:
     """Read one PEM block: its content decides, its label where the content says nothing."""
     kind = identify(block.der or b"")
-    if found := recognise(name, block.label, block.encrypted):
+    if block.label == "OPENSSH PRIVATE KEY" and b"ssh-ed25519" in (block.der or b""):
+        intake.set_aside.append(ssh_ed25519(name))
+    elif found := recognise(name, block.label, block.encrypted):
         intake.set_aside.append(found)
     elif block.label == "TRUSTED CERTIFICATE" and kind is Kind.CERTIFICATE and block.der:
         _read_trusted(name, block.der, intake)
     elif block.der is None or kind is Kind.UNKNOWN:
-        intake.findings += _unreadable_block(name, block.label)
+        _set_aside_unreadable(name, block.label, intake)
     else:
         if kind in LABELS and _PEM_LABELS.get(block.label) is not kind:
-            shown = printable(name)
-            intake.findings.append(note("label-corrected", f"{shown}: what is labelled {block.label} is {kind.value}"))
+            label = block.label if block.label in _KNOWN_LABELS else "something else"  # it may be a piece of a key
+            cause = f"{printable(name)}: what is labelled {label} is {kind.value}"
+            intake.findings.append(note("label-corrected", cause))
         _read_der(name, kind, block.der, intake, "PEM")
 
 
@@ -157,24 +199,36 @@ def _read_without_pem(name: str, data: bytes, intake: Intake) -> None:
         intake.findings.append(note("armour-missing", f"{printable(name)} lacks its BEGIN and END lines; it was read"))
         _read_der(name, kind, bare, intake, "base64")
     elif kind is not Kind.UNKNOWN:
-        der = data.rstrip(b"\r\n") if data[-1:] in b"\r\n" and _ends_early(data) else data
         if kind is Kind.CERTIFICATE:
             intake.findings.append(note("certificate-is-der", f"{printable(name)} is in DER; it was read as it is"))
         elif kind in PRIVATE_KEYS:
             intake.findings.append(note("key-is-der", f"{printable(name)} is in DER; it was read as it is"))
-        _read_der(name, kind, der, intake, "DER")
+        _read_der(name, kind, _without_line_break(data), intake, "DER")
     elif found := recognise(name, data):
         intake.set_aside.append(found)
+    elif name.lower().endswith(_CERTIFICATE_ENDINGS):
+        page = data[:512].lower().lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<!doctype", b"<html", b"<?xml"))
+        what = "is a web page, not a certificate" if page else "holds something that is not a readable certificate"
+        intake.findings.append(unreadable_certificate(name, what))
     else:
-        intake.findings.append(_unreadable_file(name, data))
+        _leave_out(name, intake)
 
 
-def _ends_early(data: bytes) -> bool:
-    """Tell whether something follows the first value of *data*: the line break that an editor adds."""
+def _leave_out(name: str, intake: Intake) -> None:
+    """Leave out a file that holds nothing for us, unless its name promises a key."""
+    if name.lower().endswith(_KEY_ENDINGS):
+        intake.set_aside.append(unreadable_key(name))
+    else:
+        intake.findings.append(note("file-left-out", f"{printable(name)} holds neither a key nor a certificate"))
+
+
+def _without_line_break(data: bytes) -> bytes:
+    """Take away the line break that an editor adds, and not a byte of the value that looks like one."""
     try:
-        return len(trim_der(data)) < len(data)
+        der = trim_der(data)
     except ValueError:
-        return False
+        return data
+    return data if data[len(der) :].strip(b"\r\n") else der
 
 
 def _read_trusted(name: str, der: bytes, intake: Intake) -> None:
@@ -200,39 +254,41 @@ def _read_pkcs7(name: str, der: bytes, intake: Intake, form: str) -> None:
     intake.pieces += [Piece(name, Kind.CERTIFICATE, each.public_bytes(Encoding.DER)) for each in certificates]
 
 
-def _unreadable_block(name: str, label: str) -> Iterator[Finding]:
+def _set_aside_unreadable(name: str, label: str, intake: Intake) -> None:
     if label.endswith(("PRIVATE KEY", "PRIVATE KEY BLOCK")):
-        yield unreadable_key(name)
+        intake.set_aside.append(unreadable_key(name))
     elif label in _KNOWN_LABELS:
-        yield unreadable_certificate(name, "holds a certificate that cannot be read")
+        intake.findings.append(unreadable_certificate(name, "holds a certificate that cannot be read"))
 
 
-def _unreadable_file(name: str, data: bytes) -> Finding:
-    """Say what a file is that holds nothing for us; only one whose name promises something is refused."""
-    lower = name.lower()
-    page = data[:512].lower().lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<!doctype", b"<html", b"<?xml"))
-    if lower.endswith(_KEY_ENDINGS):
-        return unreadable_key(name)
-    if lower.endswith(_CERTIFICATE_ENDINGS):
-        what = "is a web page, not a certificate" if page else "holds something that is not a readable certificate"
-        return unreadable_certificate(name, what)
-    return note("file-left-out", f"{printable(name)} holds neither a key nor a certificate")
+def _set_aside_large(name: str, data: bytes, intake: Intake) -> None:
+    """Leave out a large file, unless its name or its PEM promises something, and there is no smaller one of it."""
+    cause = f"{printable(name)} has {len(data)} bytes; at most {policy.FILE_MAX_BYTES} are read"
+    small = beside(name, "small.pem")
+    promised = name.lower().endswith((*_KEY_ENDINGS, *_CERTIFICATE_ENDINGS))
+    pem = _measure_pem(data)
+    if small in intake.files or not (promised or pem):
+        intake.findings.append(note("file-left-out", cause))
+        return
+    command = private(f"sed -n '/-----BEGIN/,/-----END/p' {shell_name(name)} > {shell_name(small)}", small)
+    fits = 0 < pem <= policy.FILE_MAX_BYTES
+    fix = f"Keep only its PEM blocks, and hand over {shell_name(small)} in its place."
+    other = "Give a file that holds only the key, or only the certificates of this chain."
+    finding = refuse("file-too-large", cause, fix if fits else other, command if fits else "")
+    if promised:
+        intake.findings.append(finding)
+    else:
+        intake.set_aside.append(SetAside(name, "too large", finding, holds_key=True, holds_certificate=True))
 
 
-def _too_large(name: str, size: int) -> Finding:
-    cause = f"{printable(name)} has {size} bytes; at most {policy.FILE_MAX_BYTES} are read"
-    if not name.lower().endswith((*_KEY_ENDINGS, *_CERTIFICATE_ENDINGS)):
-        return note("file-left-out", cause)
-    pem = "/-----BEGIN/,/-----END/p"
-    word = shell_name(name)
-    command = f"sed -n '{pem}' {word} > small.pem && mv small.pem {word}"
-    return refuse("file-too-large", cause, "Keep only the PEM blocks in it.", command)
-
-
-def unreadable_key(name: str) -> Finding:
-    fix = "Copy the whole file again, from its BEGIN line to its END line, until this command says that it is valid."
-    command = f"openssl pkey -in {shell_name(name)} -noout -check"
-    return refuse("key-unreadable", f"the private key in {printable(name)} cannot be read", fix, command)
+def _measure_pem(data: bytes) -> int:
+    """Give about how many bytes of *data* are PEM blocks."""
+    total, begin = 0, data.find(b"-----BEGIN")
+    while begin >= 0:
+        end = data.find(b"-----END", begin)
+        total += (end if end >= 0 else len(data)) - begin + 40
+        begin = data.find(b"-----BEGIN", end) if end >= 0 else -1
+    return total
 
 
 def unreadable_certificate(name: str, what: str) -> Finding:

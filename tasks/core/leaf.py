@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from cryptography import x509
@@ -36,8 +36,10 @@ def _check_version(certificate: x509.Certificate) -> None:
         raise ValueError("extensions in a certificate that is not of version 3")
 
 
-def _check_point(certificate: x509.Certificate) -> None:
-    """Raise if it certifies a key on an accepted curve, but a point that is not on it."""
+def _check_public_key(certificate: x509.Certificate) -> None:
+    """Raise if it certifies a point that is not on its accepted curve, or an RSA key without NULL parameters."""
+    if _RSA_WITHOUT_NULL in certificate.tbs_certificate_bytes:
+        raise ValueError("parameters are not NULL (RFC 3279 section 2.3.1)")
     named = certificate.public_key_algorithm_oid == x509.ObjectIdentifier("1.2.840.10045.2.1")
     if named and any(curve in certificate.tbs_certificate_bytes for curve in _CURVES):
         certificate.public_key()
@@ -60,6 +62,7 @@ _UNDERSTOOD: Final = frozenset(
 """What a browser understands, so that it may be critical (RFC 5280 section 4.2)."""
 
 _SHA2: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_RSA_WITHOUT_NULL: Final = bytes.fromhex("300b06092a864886f70d010101")
 _CURVES: Final = (bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06052b81040022"))  # P-256, P-384
 _PARTS: Final[tuple[tuple[str, Callable[[x509.Certificate], object]], ...]] = (
     ("its subject", lambda c: c.subject.rfc4514_string()),
@@ -67,7 +70,7 @@ _PARTS: Final[tuple[tuple[str, Callable[[x509.Certificate], object]], ...]] = (
     ("its validity", lambda c: (c.not_valid_before_utc, c.not_valid_after_utc)),
     ("its extensions", lambda c: c.extensions),
     ("its version", _check_version),
-    ("its public key", _check_point),
+    ("its public key", _check_public_key),
 )
 
 
@@ -151,11 +154,16 @@ def covers(pattern: str, hostname: Hostname) -> bool:
 
 
 def names_text(certificate: x509.Certificate) -> str:
-    names = [printable(name, 80) for name in dns_names(certificate)]
+    names = dns_names(certificate)
     if not names:
         return "no name at all (it has no subjectAltName of type DNS; the common name does not count)"
-    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-    return ", ".join(names[:_SHOWN_NAMES]) + more
+    return list_some(names)
+
+
+def list_some(texts: Sequence[str], quote: str = "") -> str:
+    """Give the first of *texts*, escaped, and how many more there are."""
+    shown = ", ".join(f"{quote}{printable(text, 80)}{quote}" for text in texts[:_SHOWN_NAMES])
+    return shown + (f" and {len(texts) - _SHOWN_NAMES} more" if len(texts) > _SHOWN_NAMES else "")
 
 
 def name_of(certificate: x509.Certificate) -> str:

@@ -17,7 +17,11 @@ from tasks.core.findings import refuse
 from tasks.core.model import Finding
 
 TYPE: Final = "python-worker"
-_FIX: Final = ("Write it anew; one line is all it needs.", f"echo 'type: {TYPE}' > dotcloud.yml")
+_WRITE: Final = f"echo 'type: {TYPE}' > dotcloud.yml"
+_FIX: Final = (
+    "Write it anew; one line is all it needs. The old one is kept beside it.",
+    f"test ! -s dotcloud.yml || mv dotcloud.yml dotcloud.yml.old; {_WRITE}",
+)
 _MAX_DEPTH: Final = 10
 _WORD: Final = re.compile(r"[a-z][a-z0-9-]{0,23}")  # nothing that could be a piece of a key is ever said again
 
@@ -25,10 +29,10 @@ _WORD: Final = re.compile(r"[a-z][a-z0-9-]{0,23}")  # nothing that could be a pi
 def judge_manifest(data: bytes | None) -> Finding | None:
     """Give what is wrong with the `dotcloud.yml`, or None."""
     if data is None or not data.strip():
-        return refuse("yaml-missing", "dotcloud.yml is missing or empty", *_FIX)
+        return refuse("yaml-missing", "dotcloud.yml is missing or empty", "Write it; one line is all it needs.", _WRITE)
     try:
         kind = _read_type(data)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
         return refuse("yaml-bad", f"dotcloud.yml cannot be read: {_reason(error)}", *_FIX)
     if kind != TYPE:
         said = f"type: {kind}" if _WORD.fullmatch(kind) else "another type"
@@ -84,4 +88,5 @@ def _reason(error: Exception) -> str:
         return "it is not UTF-8"
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         return f"it is not YAML (line {error.problem_mark.line + 1})"
-    return "it is not YAML" if isinstance(error, yaml.YAMLError) else str(error)
+    # PyYAML lets an escape beyond Unicode through to chr(), which overflows
+    return "it is not YAML" if isinstance(error, (yaml.YAMLError, OverflowError)) else str(error)

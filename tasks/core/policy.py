@@ -24,6 +24,9 @@ ARCHIVE_MAX_MEMBERS: Final = (
 ARCHIVE_MEMBER_MAX_BYTES: Final = FILE_MAX_BYTES  # what is larger (a manual) is left out
 ARCHIVE_TOTAL_MAX_BYTES: Final = 4 * MIB  # of what is read of a zip, and of a whole tar
 MAX_FILES: Final = 100  # what a directory may hold beside the four
+MAX_ARCHIVES: Final = 3  # one is usual
+READ_MAX_BYTES: Final = 2 * MIB  # of all files together
+MAX_BLOCKS: Final = 1000  # of PEM in all files together: a whole trust store has 150
 MAX_KEYS: Final = 10
 DROP_SECRET_BYTES: Final = 32
 DROP_ID_BYTES: Final = 16  # 128 bits: not to be guessed (THREATS I4)
@@ -41,9 +44,7 @@ LEASE_LIFETIME: Final = timedelta(seconds=20)  # of a lease that is not renewed:
 LEASE_RENEWAL: Final = timedelta(seconds=5)  # three tries before it runs out
 LEASE_PATIENCE: Final = timedelta(seconds=30)  # longer than a lifetime: a dead holder is outwaited
 NO_PATIENCE: Final = timedelta(0)  # of a watcher: what is at work now needs no care, and comes round again
-RUN_START_TIME: Final = timedelta(
-    seconds=30
-)  # from a worker's first word to the run's lease: 5 s, if busy 15
+RUN_START_TIME: Final = timedelta(seconds=30)  # from a worker's first word to the run's lease: 5 s, if busy 15
 MOST_RESTARTS: Final = 20  # of one run by watch_drops; a run that fails this often needs a person
 
 # --- Keys and certificates ------------------------------------------------------------------

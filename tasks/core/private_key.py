@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key
 from tasks.core import policy
 from tasks.core.der import CONTEXT, INTEGER, SEQUENCE, read_sequence, read_value
 from tasks.core.identify import Kind, identify
-from tasks.core.public_key import EC, EXPLICIT_EC, RSA, RSA_PSS, PublicFacts, describe_public, name_algorithm
+from tasks.core.public_key import DH, EC, EXPLICIT_EC, RSA, RSA_PSS, UNKNOWN, PublicFacts, describe_public, name_algorithm
 
 PrivateNumbers: TypeAlias = rsa.RSAPrivateNumbers | ec.EllipticCurvePrivateNumbers
 _RSA_INTEGERS: Final = 9  # version, n, e, d, p, q, dp, dq, qInv; DSA's own form has 6
@@ -119,7 +119,7 @@ def _has_explicit_parameters(values: list[tuple[int, bytes]]) -> bool:
 
 def _describe_by_loading(der: bytes, kind: str) -> PublicFacts:
     """Give the facts about a key that is not RSA; only EC keys have to load, the others are refused anyway."""
-    if len(der) > _MAX_LOAD_BYTES:
+    if len(der) > _MAX_LOAD_BYTES or kind in (DH, UNKNOWN):
         return PublicFacts(kind)
     try:
         facts = describe_public(_load(der).public_key())  # type: ignore[arg-type]

@@ -23,18 +23,22 @@ EXPLICIT_EC: Final = "EC with explicit parameters"
 RSA: Final = "RSA"
 RSA_PSS: Final = "RSASSA-PSS"
 EC: Final = "EC"
+DH: Final = "DH"
 UNKNOWN: Final = "unknown"
 ALGORITHMS: Final = {
     bytes.fromhex("2a864886f70d010101"): RSA,
     bytes.fromhex("2a8648ce3d0201"): EC,
     bytes.fromhex("2a8648ce380401"): "DSA",
     bytes.fromhex("2a864886f70d01010a"): RSA_PSS,
+    bytes.fromhex("2a8648ce3e0201"): DH,
+    bytes.fromhex("2a864886f70d010301"): DH,
     bytes.fromhex("2b6570"): "Ed25519",
     bytes.fromhex("2b6571"): "Ed448",
     bytes.fromhex("2b656e"): "X25519",
     bytes.fromhex("2b656f"): "X448",
 }
 _UNCOMPRESSED: Final = b"\x04"  # SEC 1 section 2.3.3
+_MAX_LOAD_BYTES: Final = 512  # RSA-16384 takes milliseconds, a DH key as long a quarter of a second
 _SPKI_AT: Final = 5  # of a TBSCertificate, after serial, signature, issuer, validity, subject
 
 
@@ -99,6 +103,8 @@ def describe_certified(certificate: x509.Certificate) -> PublicFacts:
         kind = name_algorithm(algorithm)
     except ValueError:
         return PublicFacts(UNKNOWN)
+    if len(bits) > _MAX_LOAD_BYTES and kind not in (RSA, RSA_PSS):
+        return PublicFacts(kind)
     try:
         facts = describe_public(certificate.public_key(), None if kind in (RSA, EC) else kind)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -43,17 +43,27 @@ def find_made() -> list[Made]:
     Raises:
         UnknownCode: One of them computes its code.
     """
-    return [made for path in sorted(_TASKS.rglob("*.py")) if path != _DEFINED for made in _find_in(path)]
+    paths = sorted(path for path in _TASKS.rglob("*.py") if path != _DEFINED)
+    return [made for path in paths for made in find_made_in(path.read_text(), str(path.relative_to(_TASKS.parent)))]
 
 
-def _find_in(path: Path) -> Iterator[Made]:
-    tree = ast.parse(path.read_text())
+def find_made_in(source: str, file: str = "source") -> list[Made]:
+    """
+    Give every place in *source* that makes a finding.
+
+    Raises:
+        UnknownCode: One of them computes its code.
+    """
+    return list(_find_in(ast.parse(source), file))
+
+
+def _find_in(tree: ast.Module, file: str) -> Iterator[Made]:
     makers = _imported_makers(tree)
     for function, call in _calls(tree):
         name = call.func.id if isinstance(call.func, ast.Name) else ""
         if name not in makers:
             continue
-        where = f"{path.relative_to(_TASKS.parent)}:{call.lineno}"
+        where = f"{file}:{call.lineno}"
         severity = makers[name] or _severity(call, where)
         for code in _codes(call.args[0], function, tree, where):
             yield Made(code, severity, _who(call, severity), where)

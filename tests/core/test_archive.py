@@ -200,7 +200,7 @@ class TestUnpack:
         assert list(unpacked.files) == ["certs/ssl.key"]
         assert (unpacked.findings[1].code, unpacked.findings[1].command) == (
             "file-left-out",
-            "unzip -o certs.zip -d certs",
+            "mkdir -m 700 certs && unzip -n certs.zip -d certs",
         )
         assert "inner in certs.zip is itself an archive" in notes(unpacked)[1]
 
@@ -302,8 +302,8 @@ class TestRefusals:
         """unzip asks for it, but for AES, which it does not know."""
         data = make_zip({"ssl.key": b"x"})
         assert "password" in refusal(central(data, 8, b"\1\0")).cause
-        assert refusal(central(data, 8, b"\1\0")).command == "unzip -o certs.zip -d certs"
-        assert refusal(central(data, 8, b"\1\0\x63\0")).command == "7z x -ocerts certs.zip"
+        assert refusal(central(data, 8, b"\1\0")).command == "mkdir -m 700 certs && unzip -n certs.zip -d certs"
+        assert refusal(central(data, 8, b"\1\0\x63\0")).command == "mkdir -m 700 certs && 7z x -ocerts certs.zip"
 
     @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 9, 93, 98])
     def test_an_unusual_compression(self, method: int) -> None:
@@ -318,7 +318,7 @@ class TestRefusals:
         """It is named, with the command that opens it."""
         finding = refusal(start + bytes(100), "c.x")
         assert finding.cause.startswith("c.x is of a kind that is not opened here")
-        assert finding.command.startswith(("7z x", "mkdir -p c.x.d && tar xf"))
+        assert finding.command.startswith(("mkdir -m 700 c.x.d && 7z x", "mkdir -m 700 c.x.d && tar xf"))
 
     @pytest.mark.parametrize(
         ("data", "command"),

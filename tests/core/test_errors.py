@@ -27,9 +27,9 @@ from tasks.core.model import Finding, Severity
 CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, CertferryError)]
 LEAVES = [c for c in CLASSES if not issubclass(c, BadBundle)]
 
-REFUSED = Finding("expired", Severity.REFUSE, "it expired", "Renew it.", Who.CUSTOMER)
-LATER = Finding("ca-leaf", Severity.REFUSE, "it is an authority's", "Order another.", Who.CA)
-NOTED = Finding("root-left-out", Severity.NOTE, "the root is left out", "Nothing to do.", Who.NOBODY)
+REFUSED = Finding("expired", Severity.REFUSE, "it expired", "Renew it.", who=Who.CUSTOMER)
+LATER = Finding("ca-leaf", Severity.REFUSE, "it is an authority's", "Order another.", who=Who.CA)
+NOTED = Finding("root-left-out", Severity.NOTE, "the root is left out", "Nothing to do.", who=Who.NOBODY)
 
 
 def make(cls: type[CertferryError]) -> CertferryError:

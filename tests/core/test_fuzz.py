@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import os
+import subprocess
+import sys
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -276,3 +278,10 @@ class TestParsers:
     def test_manifest(self, data: bytes) -> None:
         """`judge_manifest` raises nothing."""
         judge_manifest(data)
+
+
+def test_the_worst_cases_cost_little() -> None:
+    """Whatever is made to cost time, memory or text is judged in a second, 256 MB and 100,000 characters."""
+    done = subprocess.run([sys.executable, "-m", "tests.fuzz.measure"], capture_output=True, text=True, check=False)
+    breaches = [line for line in done.stdout.splitlines() if "BREACH" in line]
+    assert not breaches and not done.returncode, "\n".join([*breaches, done.stderr])

@@ -217,13 +217,14 @@ def test_nothing_else_is_a_name(text: str) -> None:
 
 def test_a_finding_is_flat_text_for_programs() -> None:
     """Codes, severities and who are words."""
-    finding = Finding("expired", Severity.REFUSE, "it expired", "Renew it.", Who.CA)
+    finding = Finding("expired", Severity.REFUSE, "it expired", "Renew it.", "openssl req", Who.CA)
     assert finding.refuses
     assert finding.as_dict() == {
         "code": "expired",
         "severity": "refuse",
         "cause": "it expired",
         "fix": "Renew it.",
+        "command": "openssl req",
         "who": "certificate authority",
     }
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from tasks.core.case import Case
-from tasks.core.checks.chain import check_chain, check_chain_lifetimes, check_order, check_signatures
-from tasks.core.checks.key import check_key_history, check_pair, check_private_key, check_public_key
+from tasks.core.checks.chain import check_chain, check_chain_lifetimes, check_order, check_signatures, check_signer
+from tasks.core.checks.key import check_key_history, check_link_keys, check_pair, check_private_key, check_public_key
 from tasks.core.checks.leaf import (
     check_extensions,
     check_lifetime,
@@ -20,7 +20,7 @@ from tasks.core.checks.leaf import (
     check_serial,
     check_validity,
 )
-from tasks.core.checks.names import check_names, check_wildcards
+from tasks.core.checks.names import check_every_name, check_names
 from tasks.core.checks.renewal import check_renewal
 from tasks.core.manifest import judge_manifest
 from tasks.core.model import Finding
@@ -35,6 +35,7 @@ def check_manifest(case: Case) -> Iterator[Finding]:
 CHECKS: Final[Sequence[Callable[[Case], Iterator[Finding]]]] = (
     check_private_key,
     check_pair,
+    check_signer,
     check_names,
     check_validity,
     check_public_key,
@@ -43,9 +44,10 @@ CHECKS: Final[Sequence[Callable[[Case], Iterator[Finding]]]] = (
     check_signatures,
     check_serial,
     check_lifetime,
-    check_wildcards,
+    check_every_name,
     check_extensions,
     check_chain,
+    check_link_keys,
     check_chain_lifetimes,
     check_manifest,
     check_renewal,

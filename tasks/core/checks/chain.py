@@ -12,6 +12,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tasks.core.case import Case
 from tasks.core.chain import Path, is_self_issued
+from tasks.core.commands import free_stem
 from tasks.core.errors import Who
 from tasks.core.files import FILES
 from tasks.core.findings import note, refuse, shell_name, warn
@@ -19,7 +20,6 @@ from tasks.core.leaf import find_extension, is_signed_over_sha2, issuer_of, name
 from tasks.core.model import Finding
 
 _CLEAN_URL: Final = re.compile(r"http://[a-z0-9][a-z0-9.-]{0,200}(?:/[A-Za-z0-9._~/-]{0,200})?")
-_SAVE: Final = "save it as intermediate.cer beside these files"
 
 
 def check_signatures(case: Case) -> Iterator[Finding]:
@@ -32,18 +32,35 @@ def check_signatures(case: Case) -> Iterator[Finding]:
             yield refuse("signature-algorithm", cause, *case.reissue, Who.CA)
 
 
+def check_signer(case: Case) -> Iterator[Finding]:
+    """The leaf is signed by an authority: what else is wrong with one that is not says less."""
+    if case.path and case.path.is_self_signed:
+        fix = "Have the certificate issued by an authority that browsers trust. " + case.new_key[0]
+        yield refuse("chain-untrusted", "the certificate is signed by its own key", fix, case.new_key[1])
+
+
 def check_chain(case: Case) -> Iterator[Finding]:
     """The certificates lead from the leaf to a trusted root."""
     if not case.path:
         return
     for below, link in pairwise((case.path.leaf, *case.path.links)):
-        if not link.not_valid_before_utc <= case.terms.now <= link.not_valid_after_utc:
-            begin, end = link.not_valid_before_utc, link.not_valid_after_utc
-            cause = f"the intermediate {name_of(link)} is valid only from {begin:%Y-%m-%d} to {end:%Y-%m-%d}"
-            fix = f"Download your certificate authority's current intermediate, and {_SAVE}."
-            yield refuse("chain-expired", cause, fix, _download(below))
-    if case.path.root is None:
+        if not _is_valid(link, case):
+            cause = f"the intermediate {name_of(link)} is valid only {_period(link)}"
+            yield refuse("chain-expired", cause, *_download(case, below, "the current certificate"))
+    if case.path.root is None and not case.path.is_self_signed:
         yield _explain_end(case, case.path)
+    if case.path.root and not _is_valid(case.path.root, case):
+        cause = f"the root {name_of(case.path.root)} is valid only {_period(case.path.root)}"
+        fix = "Ask your certificate authority for intermediates that lead to a root of today."
+        yield refuse("chain-expired", cause, fix, who=Who.CA)
+
+
+def _is_valid(certificate: x509.Certificate, case: Case) -> bool:
+    return certificate.not_valid_before_utc <= case.terms.now <= certificate.not_valid_after_utc
+
+
+def _period(certificate: x509.Certificate) -> str:
+    return f"from {certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}"
 
 
 def _explain_end(case: Case, path: Path) -> Finding:
@@ -51,25 +68,28 @@ def _explain_end(case: Case, path: Path) -> Finding:
     top = path.top
     issuer = issuer_of(top)
     if is_self_issued(top):
-        what = "the certificate is signed by its own key" if not path.links else f"{name_of(top)} is no root we know"
+        what = f"{name_of(top)} is no root we know"
         fix = "Have the certificate issued by an authority that browsers trust. " + case.new_key[0]
         return refuse("chain-untrusted", what, fix, case.new_key[1])
     if any(root.subject == top.issuer for root in case.terms.roots):
         what = f"{name_of(top)} is not signed by the key of the root that we know as {issuer}"
         fix = "Have the certificate issued by an authority that browsers trust. " + case.new_key[0]
         return refuse("chain-untrusted", what, fix, case.new_key[1])
-    fix = f"Download the certificate of {issuer} from your certificate authority, and {_SAVE}."
-    if any(other.subject == top.issuer for other in case.contents.certificates):
+    fix, command = _download(case, top, "the certificate")
+    if any(other.subject == top.issuer for other in case.contents.certificates if other not in path.links):
         cause = f"the certificate that was sent for {issuer} is not the one that signed {name_of(top)}: its key differs"
-        return refuse("chain-wrong-issuer", cause, fix, _download(top))
+        return refuse("chain-wrong-issuer", cause, fix, command)
     cause = (
         f"the chain stops at {name_of(top)}: the certificate of its issuer, {issuer}, is missing and no root we know"
     )
-    return refuse("chain-incomplete", cause, fix, _download(top))
+    return refuse("chain-incomplete", cause, fix, command)
 
 
-def _download(certificate: x509.Certificate) -> str:
-    """Give the command that fetches its issuer, if it says where that lies in a way that is safe to show."""
+def _download(case: Case, certificate: x509.Certificate, what: str) -> tuple[str, str]:
+    """Say how to get *what* its issuer has: a sentence, and a command if it tells where that lies, safe to show."""
+    name = f"{free_stem('intermediate', ['cer'], case.contents.names)}.cer"
+    issuer = issuer_of(certificate)
+    fix = f"Download {what} of {issuer} from your certificate authority, and save it as {name} beside these files."
     for description in find_extension(certificate, x509.AuthorityInformationAccess) or ():
         location = description.access_location
         if (
@@ -77,8 +97,8 @@ def _download(certificate: x509.Certificate) -> str:
             and isinstance(location, x509.UniformResourceIdentifier)
             and _CLEAN_URL.fullmatch(location.value)
         ):
-            return f"curl -fsS -o intermediate.cer {shell_name(location.value)}"
-    return ""
+            return fix, f"curl -fsS -o {name} {shell_name(location.value)}"
+    return fix, ""
 
 
 def check_chain_lifetimes(case: Case) -> Iterator[Finding]:
@@ -100,9 +120,11 @@ def check_order(case: Case) -> Iterator[Finding]:
     if not all(_is_in_order(served, sent) for sent in _sent_together(case)):
         yield note("chain-out-of-order", "the certificates were not in the order leaf to root; they are served in it")
     for certificate in case.contents.certificates:
+        if certificate in served:
+            continue
         if certificate == case.path.root:
             yield note("root-left-out", f"the root {name_of(certificate)} is not served: every browser has it")
-        elif certificate not in served:
+        else:
             yield note("certificate-left-out", f"{name_of(certificate)} is not part of the chain and is not served")
 
 

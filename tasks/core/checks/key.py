@@ -8,8 +8,9 @@ from typing import Final
 from tasks.core import policy
 from tasks.core.case import Case
 from tasks.core.contents import Key
+from tasks.core.errors import Who
 from tasks.core.findings import refuse, shell_name
-from tasks.core.leaf import names_text
+from tasks.core.leaf import name_of, names_text
 from tasks.core.model import Finding
 from tasks.core.private_key import read_numbers
 from tasks.core.public_key import ALGORITHMS, EXPLICIT_EC, RSA, RSA_PSS, UNKNOWN, PublicFacts, describe_certified
@@ -17,6 +18,7 @@ from tasks.core.terms import KeyStanding
 from tasks.core.text import printable
 from tasks.core.weak_keys import find_private_weakness, find_weakness
 
+_LINK_CURVES: Final = (*policy.EC_CURVES, "secp521r1")  # authorities may have it (Mozilla's root policy 5.1)
 _CODES: Final = {
     EXPLICIT_EC: "curve-explicit",
     RSA_PSS: "key-rsa-pss",
@@ -45,7 +47,10 @@ def check_private_key(case: Case) -> Iterator[Finding]:
 def check_pair(case: Case) -> Iterator[Finding]:
     """The private key is the certificate's (by SPKI)."""
     key = case.contents.key
-    if not (key and case.leaf) or describe_certified(case.leaf).may_be_same_key(key.facts):
+    if not (key and case.leaf):
+        return
+    certified = describe_certified(case.leaf)
+    if certified.may_be_same_key(key.facts) or _has_its_numbers(certified, key.facts):
         return
     key_file, leaf_file = key.file, case.contents.leaf_file
     cause = (
@@ -54,6 +59,11 @@ def check_pair(case: Case) -> Iterator[Finding]:
     )
     fix = "Find the key that the request was made with: the two lines that this prints must be the same."
     yield refuse("key-mismatch", cause, fix, _compare(key, leaf_file))
+
+
+def _has_its_numbers(one: PublicFacts, other: PublicFacts) -> bool:
+    """Tell whether two RSA keys are one that is called RSA in one place and RSASSA-PSS in the other."""
+    return bool(one.modulus) and (one.modulus, one.exponent) == (other.modulus, other.exponent)
 
 
 def _compare(key: Key, leaf_file: str) -> str:
@@ -75,6 +85,19 @@ def check_public_key(case: Case) -> Iterator[Finding]:
     if certified and certified.compressed and certified.kind in case.terms.rules.curves:
         cause = "the certificate has its public key in compressed form, which not every browser takes"
         yield refuse("point-compressed", cause, *case.new_key)
+
+
+def check_link_keys(case: Case) -> Iterator[Finding]:
+    """The keys of the intermediates are ones that browsers take."""
+    for link in case.path.links if case.path else ():
+        facts = describe_certified(link)
+        known = facts.modulus.bit_length() >= min(policy.RSA_BITS) if facts.kind == RSA else facts.kind in _LINK_CURVES
+        if facts.compressed or not known:
+            form = ", in compressed form" if facts.compressed else ""
+            cause = f"the key of the intermediate {name_of(link)} is none that browsers take ({facts.shown}{form})"
+            yield refuse(
+                "chain-invalid", cause, "Ask your certificate authority for the right intermediates.", who=Who.CA
+            )
 
 
 def _judge_kind(fact: PublicFacts, case: Case) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from tasks.core import policy
 from tasks.core.case import Case
 from tasks.core.errors import Who
 from tasks.core.findings import refuse, shell_name, warn
-from tasks.core.leaf import find_extension, is_authority, name_of, unknown_critical
+from tasks.core.leaf import find_extension, is_authority, list_some, name_of, unknown_critical
 from tasks.core.model import Finding
 
 _ONE_SECOND: Final = timedelta(seconds=1)  # BR 1.6.1: not_after itself belongs to the validity period
@@ -63,7 +63,7 @@ def check_purpose(case: Case) -> Iterator[Finding]:
     if usage and not usage.digital_signature:
         cause = "the certificate's key may not sign handshakes (no digitalSignature in its key usage)"
         yield refuse("not-server-auth", cause, *order)
-    if is_authority(case.leaf):
+    if is_authority(case.leaf) and not (case.path and case.path.is_self_signed):
         cause = "the certificate is one of an authority (CA:TRUE), not of a server"
         yield refuse("ca-leaf", cause, *order)
 
@@ -80,8 +80,9 @@ def check_extensions(case: Case) -> Iterator[Finding]:
     if not case.leaf:
         return
     for certificate in (case.leaf, *(case.path.links if case.path else ())):
-        for oid in unknown_critical(certificate):
-            cause = f"the certificate {name_of(certificate)} has a critical extension that no browser knows ({oid})"
+        if unknown := unknown_critical(certificate):
+            oids = list_some(unknown)
+            cause = f"the certificate {name_of(certificate)} has a critical extension that no browser knows ({oids})"
             yield refuse("unknown-extension", cause, *case.reissue, Who.CA)
     if find_extension(case.leaf, x509.PrecertPoison):
         cause = "the certificate is a precertificate, made for the logs and not for servers"

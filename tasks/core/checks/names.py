@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from typing import Final
 
 from tasks.core.case import Case
 from tasks.core.errors import Who
 from tasks.core.findings import refuse, warn
-from tasks.core.leaf import covers, dns_names, is_hostname, names_text
+from tasks.core.leaf import covers, dns_names, is_hostname, list_some, names_text
 from tasks.core.model import Finding, Hostname
 from tasks.core.public_suffix import is_public_suffix
-from tasks.core.text import printable
+
+_QUOTE: Final = '"'
 
 
 def check_names(case: Case) -> Iterator[Finding]:
@@ -20,7 +22,8 @@ def check_names(case: Case) -> Iterator[Finding]:
         return
     names, hostname = dns_names(case.leaf), case.terms.hostname
     if not names or not (hostname or any(map(is_hostname, names))):
-        yield refuse("no-names", f"the certificate is for {names_text(case.leaf)}", *case.reissue)
+        none = ", and nothing of that is a hostname" if names else ""
+        yield refuse("no-names", f"the certificate is for {names_text(case.leaf)}{none}", *case.reissue)
     elif hostname and not any(covers(name, hostname) for name in names):
         cause = f"the certificate is for {names_text(case.leaf)}, not {hostname}{_hint(names, hostname)}"
         yield refuse("name-mismatch", cause, *case.reissue)
@@ -43,24 +46,34 @@ def _hint(names: list[str], hostname: Hostname) -> str:
     return ""
 
 
-def check_wildcards(case: Case) -> Iterator[Finding]:
+def check_every_name(case: Case) -> Iterator[Finding]:
     """Each name is one that an authority may certify (BR 3.2.2.6, 7.1.4.2)."""
+    found: dict[str, list[str]] = {}
     for name in dict.fromkeys(dns_names(case.leaf)) if case.leaf else ():
-        shown = printable(name, 80)
-        if _is_address(name):
-            cause = (
-                f"the certificate has the address {shown} among its DNS names, which no browser takes for an address"
-            )
-            yield warn("address-as-name", cause, "Leave it out of the next request.")
-        elif not name.isascii():
-            cause = f'the certificate has a name beyond ASCII, "{shown}", which must be written xn--...'
-            yield refuse("name-not-idna", cause, *case.reissue, Who.CA)
-        elif not (is_hostname(name) and _is_idna(name)):
-            cause = f'the certificate has a name that is no hostname, "{shown}", which no browser matches'
-            yield warn("name-malformed", cause, "Leave it out of the next request. " + case.reissue[0], case.reissue[1])
-        elif name.startswith("*.") and is_public_suffix(name[2:].lower()):
-            cause = f"the certificate covers {shown}, every domain below a public suffix"
-            yield refuse("wildcard-public-suffix", cause, *case.reissue, Who.CA)
+        found.setdefault(_judge_name(name), []).append(name)
+    if names := found.get("address-as-name"):
+        cause = f"the certificate has an address as a DNS name, where no browser looks for one: {list_some(names)}"
+        yield warn("address-as-name", cause, "Leave it out of the next request.")
+    if names := found.get("name-not-idna"):
+        cause = f"the certificate has a name that is not in ASCII (xn--...), as it must be: {list_some(names, _QUOTE)}"
+        yield refuse("name-not-idna", cause, *case.reissue, Who.CA)
+    if names := found.get("name-malformed"):
+        cause = f"the certificate has a name that is no hostname, so no browser matches it: {list_some(names, _QUOTE)}"
+        yield warn("name-malformed", cause, "Leave it out of the next request. " + case.reissue[0], case.reissue[1])
+    if names := found.get("wildcard-public-suffix"):
+        cause = f"the certificate covers every domain below a public suffix: {list_some(names)}"
+        yield refuse("wildcard-public-suffix", cause, *case.reissue, Who.CA)
+
+
+def _judge_name(name: str) -> str:
+    """Give the code of what is wrong with *name*, or nothing."""
+    if _is_address(name):
+        return "address-as-name"
+    if not name.isascii():
+        return "name-not-idna"
+    if not (is_hostname(name) and _is_idna(name)):
+        return "name-malformed"
+    return "wildcard-public-suffix" if name.startswith("*.") and is_public_suffix(name[2:].lower()) else ""
 
 
 def _is_address(name: str) -> bool:
