@@ -17,11 +17,11 @@ from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import PrefectHTTPStatusError
 
 from tasks.core.approval import price_month
+from tasks.core.doctor.report import render_markdown
+from tasks.core.doctor.verdict import Verdict
 from tasks.core.live import describe_challenge
 from tasks.core.model import Certificate, Charge, Handshake, Hostname, Plan, Site
-from tasks.core.report import render_markdown
 from tasks.core.text import escape_markdown as escape
-from tasks.core.verdict import Verdict
 
 _log = logging.getLogger(__name__)
 

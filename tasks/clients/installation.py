@@ -31,8 +31,8 @@ from tasks.clients.store import DropStore, S3DropStore, S3Vault, Vault
 from tasks.clients.tickets import EmbeddedDesk, TicketDesk
 from tasks.core import policy
 from tasks.core.certificate import Rules, Terms, load_roots
+from tasks.core.doctor.terms import parse_blocked_keys
 from tasks.core.model import Hostname
-from tasks.core.terms import parse_blocked_keys
 
 
 class Installation:

@@ -19,19 +19,19 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509 import verification
 
-from tasks.core.case import Case
-from tasks.core.chain import Path, check_path, find_path, name_to_verify
-from tasks.core.checks import CHECKS
-from tasks.core.contents import Contents, read_contents
+from tasks.core.doctor.case import Case
+from tasks.core.doctor.chain import Path, check_path, find_path, name_to_verify
+from tasks.core.doctor.checks import CHECKS
+from tasks.core.doctor.contents import Contents, read_contents
+from tasks.core.doctor.findings import is_typeable, refuse, shell_name, sort_findings
+from tasks.core.doctor.leaf import dns_names, issuer_of, name_of
+from tasks.core.doctor.public_key import describe_certified
+from tasks.core.doctor.terms import Installed, KeyStanding, Rules, Terms
+from tasks.core.doctor.verdict import CheckedBundle, Link, Role, Verdict
 from tasks.core.errors import BadBundle, BadInput, Who
 from tasks.core.files import FILES
-from tasks.core.findings import is_typeable, refuse, shell_name, sort_findings
-from tasks.core.leaf import dns_names, issuer_of, name_of
 from tasks.core.model import Finding, Severity
-from tasks.core.public_key import describe_certified
-from tasks.core.terms import Installed, KeyStanding, Rules, Terms
 from tasks.core.text import printable
-from tasks.core.verdict import CheckedBundle, Link, Role, Verdict
 
 __all__ = [
     "FILES",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tasks.core.doctor.report import render_plain
 from tasks.core.errors import BadBundle, CertferryError, HandOverClosed, Rejected
 from tasks.core.live import describe_challenge
 from tasks.core.model import Certificate, Drop, DropState, Hostname, Outcome, Site
-from tasks.core.report import render_plain
 
 
 class Stage(StrEnum):

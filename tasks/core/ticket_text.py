@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tasks.core.private_key import describe_private
+from tasks.core.doctor.private_key import describe_private
 
 REMOVED: Final = "[removed: private key]"
 _MAX_KEY_CHARS: Final = 64 * 1024  # of base64 or hex; an RSA-16384 key has 13,000 bytes

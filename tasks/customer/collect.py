@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from tasks.core import policy
+from tasks.core.doctor.findings import refuse, shell_name
 from tasks.core.errors import BadInput
-from tasks.core.findings import refuse, shell_name
 from tasks.core.model import Finding
 from tasks.core.text import printable
 from tasks.core.ticket_text import redact

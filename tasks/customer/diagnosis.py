@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from tasks.core.verdict import Link
+    from tasks.core.doctor.verdict import Link
     from tasks.customer.examination import Examination
 
 _COLOURS: Final = {Severity.REFUSE: "bold red", Severity.WARN: "yellow", Severity.NOTE: "cyan"}
@@ -38,7 +38,7 @@ def draw_examination(examination: Examination, place: Path | None) -> Group:
     Args:
         place: The directory that the commands are meant for; None is the one where the customer is.
     """
-    from tasks.core.report import summarise
+    from tasks.core.doctor.report import summarise
 
     verdict = examination.verdict
     colour = "bold red" if examination.refused else "bold green" if verdict.accepted else "bold yellow"
@@ -89,8 +89,8 @@ def _draw_chain(links: Sequence[Link], gap: str) -> Tree:
 
 def _draw_link(link: Link, gap: str) -> Text:
     """Draw one certificate, or in the colour *gap* the name of the one that is missing."""
-    from tasks.core.report import describe_link
-    from tasks.core.verdict import Role
+    from tasks.core.doctor.report import describe_link
+    from tasks.core.doctor.verdict import Role
 
     if link.role is Role.MISSING:
         return plain(f"{link.subject}\n{describe_link(link)}", gap)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tasks.core.doctor.report import render_markdown
 from tasks.core.model import parse_hostname
-from tasks.core.report import render_markdown
 from tasks.core.ticket_text import redact
 from tasks.customer.collect import collect
 from tasks.customer.examination import Examination, examine

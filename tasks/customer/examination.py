@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tasks.core.certificate import FILES, Installed, Terms, Verdict, judge, load_roots
-from tasks.core.contents import read_contents
+from tasks.core.doctor.contents import read_contents
+from tasks.core.doctor.findings import note, sort_findings
+from tasks.core.doctor.intake import MANIFEST, take_in
+from tasks.core.doctor.leaf import dns_names
+from tasks.core.doctor.manifest import TYPE
+from tasks.core.doctor.public_key import describe_certified
 from tasks.core.errors import BadBundle, BadInput
-from tasks.core.findings import note, sort_findings
-from tasks.core.intake import MANIFEST, take_in
-from tasks.core.leaf import dns_names
-from tasks.core.manifest import TYPE
 from tasks.core.model import Finding, Hostname, Severity
-from tasks.core.public_key import describe_certified
 from tasks.core.ticket_text import redact
 from tasks.customer.collect import Collected
 

@@ -22,13 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from tasks.core import policy
-from tasks.core.case import Case
-from tasks.core.checks.key import check_private_key, check_public_key
-from tasks.core.contents import read_contents
+from tasks.core.doctor.case import Case
+from tasks.core.doctor.checks.key import check_private_key, check_public_key
+from tasks.core.doctor.contents import read_contents
+from tasks.core.doctor.public_suffix import is_public_suffix
+from tasks.core.doctor.terms import Terms
 from tasks.core.errors import BadHostname, BadInput
 from tasks.core.model import parse_hostname
-from tasks.core.public_suffix import is_public_suffix
-from tasks.core.terms import Terms
 from tasks.customer.private import create_new, forbid_core_dumps
 from tasks.customer.session import Session
 

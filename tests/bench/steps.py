@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from tasks.core.case import Case
-from tasks.core.chain import check_path, find_path, name_to_verify
-from tasks.core.checks import CHECKS
-from tasks.core.contents import read_contents
+from tasks.core.doctor.case import Case
+from tasks.core.doctor.chain import check_path, find_path, name_to_verify
+from tasks.core.doctor.checks import CHECKS
+from tasks.core.doctor.contents import read_contents
 from tests.bench.runner import Effort, Table, Times, race
 from tests.bench.samples import SHOP, Sample, make_samples
 

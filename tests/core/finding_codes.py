@@ -1,7 +1,7 @@
 """
 Every code that a finding can have, read out of the source: where one is made, by whom it says to act, how grave it is.
 
-A finding is made by `refuse`, `warn` and `note` of `tasks.core.findings`, or as a `Finding`. Its code stands there as
+A finding is made by `refuse`, `warn` and `note` of `tasks.core.doctor.findings`, or as a `Finding`. Its code stands there as
 a word, or is chosen among words in the same function.
 """
 
@@ -18,8 +18,8 @@ from tasks.core.model import Severity
 
 _TASKS: Final = Path(__file__).parents[2] / "tasks"
 _MAKERS: Final = {"refuse": Severity.REFUSE, "warn": Severity.WARN, "note": Severity.NOTE}
-_MODULES: Final = ("tasks.core.findings", "tasks.core.model")
-_DEFINED: Final = _TASKS / "core" / "findings.py"  # the makers themselves, which have no word there
+_MODULES: Final = ("tasks.core.doctor.findings", "tasks.core.model")
+_DEFINED: Final = _TASKS / "core" / "doctor" / "findings.py"  # the makers themselves, which have no word there
 
 
 @dataclass(frozen=True)

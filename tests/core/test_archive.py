@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core import policy
-from tasks.core.archive import Unpacked, is_archive, unpack
+from tasks.core.doctor.archive import Unpacked, is_archive, unpack
 from tasks.core.model import Finding
 
 FILES = {
@@ -113,7 +113,7 @@ class TestIsArchive:
     def test_asking_loads_nothing_heavy(self) -> None:
         """Most customers send no archive, and their command is to be quick."""
         code = (
-            "import sys; from tasks.core.archive import is_archive; is_archive(b'PK'); "
+            "import sys; from tasks.core.doctor.archive import is_archive; is_archive(b'PK'); "
             "print([x for x in ('zipfile', 'tarfile', 'lzma', 'bz2') if x in sys.modules])"
         )
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -27,13 +27,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from tasks.core import chain, policy
+from tasks.core import policy
 from tasks.core.certificate import FILES, CheckedBundle, Rules, Terms, check_bundle, judge, load_roots
-from tasks.core.der import SEQUENCE
+from tasks.core.doctor import chain
+from tasks.core.doctor.der import SEQUENCE
+from tasks.core.doctor.leaf import covers
+from tasks.core.doctor.pem import armour
 from tasks.core.errors import BadBundle, BadInput, Who
-from tasks.core.leaf import covers
 from tasks.core.model import Finding, Hostname, Severity
-from tasks.core.pem import armour
 from tests.core.conftest import NOW
 from tests.core.weak import close_primes, roca
 from tests.pki import CA, Issued, cert_pem, key_pem, make_key, self_signed
@@ -750,7 +751,7 @@ def test_an_rsa_size_is_read_before_the_key_is_loaded(
 ) -> None:
     """A key whose loading would cost seconds is refused from its length alone."""
     loaded: list[bytes] = []
-    monkeypatch.setattr("tasks.core.private_key._load", loaded.append)
+    monkeypatch.setattr("tasks.core.doctor.private_key._load", loaded.append)
     _, findings = verdict(good.files(key=huge_rsa_pem(bits)))
     assert {"rsa-size", "key-mismatch"} <= set(findings)
     assert f"{bits} bits" in findings["rsa-size"].cause

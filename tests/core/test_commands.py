@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tasks.core import policy
 from tasks.core.certificate import Terms, judge
-from tasks.core.commands import free_stem, name_new, private, request_with_key, request_with_new_key
+from tasks.core.doctor.commands import free_stem, name_new, private, request_with_key, request_with_new_key
+from tasks.core.doctor.verdict import Verdict
 from tasks.core.model import Hostname
-from tasks.core.verdict import Verdict
 from tests.core.conftest import NOW
 from tests.pki import CA, Issued, key_pem, make_key, self_signed
 

@@ -90,20 +90,20 @@ class TestReadingTheSource:
 
     def test_a_word(self) -> None:
         """A code that stands there is found, with its severity and who acts."""
-        source = "from tasks.core.findings import refuse\nrefuse('a-b', cause, fix, who=Who.CA)"
+        source = "from tasks.core.doctor.findings import refuse\nrefuse('a-b', cause, fix, who=Who.CA)"
         assert [(m.code, m.severity, m.who) for m in find_made_in(source)] == [("a-b", Severity.REFUSE, Who.CA)]
 
     def test_a_choice_among_words(self) -> None:
         """A code out of a table, or by a condition, may be any of them."""
         source = (
-            "from tasks.core.findings import warn\n_T: Final = {1: 'a', 2: 'b'}\n"
+            "from tasks.core.doctor.findings import warn\n_T: Final = {1: 'a', 2: 'b'}\n"
             "def f(x):\n    code = _T.get(x, 'c' if x else 'd')\n    warn(code, '')"
         )
         assert [made.code for made in find_made_in(source)] == ["a", "b", "c", "d"]
 
     def test_the_code_of_another_finding(self) -> None:
         """Saying a finding in other words makes no new code."""
-        assert find_made_in("from tasks.core.findings import note\nnote(finding.code, '')") == []
+        assert find_made_in("from tasks.core.doctor.findings import note\nnote(finding.code, '')") == []
 
     def test_other_functions_of_the_name(self) -> None:
         """Only the makers of findings count, not what is called like them elsewhere."""
@@ -113,7 +113,7 @@ class TestReadingTheSource:
     def test_what_is_computed(self, code: str) -> None:
         """A code that is computed is an error."""
         with pytest.raises(UnknownCode):
-            find_made_in(f"from tasks.core.findings import refuse\nrefuse({code}, '', '')")
+            find_made_in(f"from tasks.core.doctor.findings import refuse\nrefuse({code}, '', '')")
 
     def test_a_finding_by_hand(self) -> None:
         """`Finding` with a severity that is named is found; one whose severity is computed is an error."""
@@ -124,7 +124,7 @@ class TestReadingTheSource:
 
     def test_the_makers_are_all(self) -> None:
         """Whoever adds a way to make a `Finding` hears of it here."""
-        source = ast.parse((PAGES.parents[1] / "tasks/core/findings.py").read_text())
+        source = ast.parse((PAGES.parents[1] / "tasks/core/doctor/findings.py").read_text())
         makers = {
             node.name
             for node in ast.walk(source)

@@ -14,12 +14,12 @@ import sys
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tasks.core.archive import is_archive, unpack
-from tasks.core.der import read_sequence, read_value, read_values
-from tasks.core.identify import identify
-from tasks.core.manifest import judge_manifest
-from tasks.core.pem import armour, read_bare, read_blocks
-from tasks.core.private_key import describe_private
+from tasks.core.doctor.archive import is_archive, unpack
+from tasks.core.doctor.der import read_sequence, read_value, read_values
+from tasks.core.doctor.identify import identify
+from tasks.core.doctor.manifest import judge_manifest
+from tasks.core.doctor.pem import armour, read_bare, read_blocks
+from tasks.core.doctor.private_key import describe_private
 from tests.corpus import craft
 from tests.fuzz import seeds
 from tests.fuzz.claims import check_hands_over, check_is_served, judge_firmly

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core import policy
-from tasks.core.manifest import judge_manifest
+from tasks.core.doctor.manifest import judge_manifest
 
 
 @pytest.mark.parametrize(

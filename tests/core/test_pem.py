@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.core.der import SEQUENCE, is_der, read_sequence, read_value, read_values
-from tasks.core.pem import armour, read_blocks
+from tasks.core.doctor.der import SEQUENCE, is_der, read_sequence, read_value, read_values
+from tasks.core.doctor.pem import armour, read_blocks
 
 
 @given(st.lists(st.tuples(st.sampled_from(["PRIVATE KEY", "CERTIFICATE"]), st.binary(min_size=1, max_size=200))))

@@ -10,13 +10,13 @@ from markdown_it import MarkdownIt
 
 from tasks.core import policy
 from tasks.core.certificate import Terms, Verdict, judge
+from tasks.core.doctor.findings import note, refuse, warn
+from tasks.core.doctor.report import render_markdown, render_plain, summarise
+from tasks.core.doctor.verdict import Link, Role
 from tasks.core.errors import BadBundle, Who
-from tasks.core.findings import note, refuse, warn
 from tasks.core.hand_over import describe_refusal
 from tasks.core.model import Finding, Hostname
-from tasks.core.report import render_markdown, render_plain, summarise
 from tasks.core.ticket_text import find_key_material
-from tasks.core.verdict import Link, Role
 from tests.core.conftest import NOW
 from tests.pki import CA, Issued, key_pem
 

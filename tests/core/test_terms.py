@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tasks.core.certificate import Installed, KeyStanding, Rules, Terms, judge
+from tasks.core.doctor.terms import parse_blocked_keys
 from tasks.core.errors import BadInput, Who
 from tasks.core.model import Finding, Hostname, Severity
-from tasks.core.terms import parse_blocked_keys
 from tests.core.conftest import NOW
 from tests.pki import CA, Issued
 

@@ -8,8 +8,8 @@ import time
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from tasks.core import weak_keys
-from tasks.core.weak_keys import find_private_weakness, find_weakness
+from tasks.core.doctor import weak_keys
+from tasks.core.doctor.weak_keys import find_private_weakness, find_weakness
 from tests.core.weak import WEAK_MODULI, WEAK_PRIVATE, vanity
 from tests.pki import make_key
 

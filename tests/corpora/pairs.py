@@ -26,9 +26,9 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from tasks.core.identify import trim_der
-from tasks.core.leaf import UNREADABLE, find_malformation, is_authority
-from tasks.core.pem import read_blocks
+from tasks.core.doctor.identify import trim_der
+from tasks.core.doctor.leaf import UNREADABLE, find_malformation, is_authority
+from tasks.core.doctor.pem import read_blocks
 from tests.corpora.answers import MOST_KEY_BYTES, NOW, Answer, ask, private_terms
 from tests.pki import cert_pem
 

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tasks.core.leaf import dns_names
+from tasks.core.doctor.leaf import dns_names
 from tests.corpora.answers import NOW, Answer, ask, private_terms
 from tests.corpora.vectors import PKITS
 from tests.pki import PrivateKey, cert_pem, key_pem, make_key

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from tasks.core import policy
-from tasks.core.leaf import UNREADABLE
-from tasks.core.public_key import RSA, describe_public
-from tasks.core.weak_keys import find_private_weakness, find_weakness
+from tasks.core.doctor.leaf import UNREADABLE
+from tasks.core.doctor.public_key import RSA, describe_public
+from tasks.core.doctor.weak_keys import find_private_weakness, find_weakness
 from tests.core.weak import WEAK_MODULI, WEAK_PRIVATE, backdoor_payload, small_private_exponent
 from tests.corpora.answers import MOST_KEY_BYTES, files_below
 from tests.corpora.fetch_openssl import OPENSSL

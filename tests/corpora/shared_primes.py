@@ -1,5 +1,5 @@
 """
-Make tasks/core/shared_primes out of the installed badkeys: ``python -m tests.corpora.shared_primes``.
+Make tasks/core/doctor/shared_primes out of the installed badkeys: ``python -m tests.corpora.shared_primes``.
 
 badkeys has each product as gmpy2 writes it: two bytes of header, then the number, the lowest byte first.
 """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tasks.core import weak_keys
+from tasks.core.doctor import weak_keys
 from tests.core.weak import WEAK_MODULI, WEAK_PRIVATE
 from tests.corpora import second_judge, shared_primes
 from tests.corpora.second_judge import EXPLAINED, SOUND, Opinion

@@ -9,7 +9,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tasks.core.pem import armour
+from tasks.core.doctor.pem import armour
 from tests.corpus import craft
 from tests.corpus.case import NOW, SHOP, Case, Files, Lab, accepted, refused
 from tests.pki import CA, Issued, cert_pem, make_key, self_signed

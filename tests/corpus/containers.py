@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from tasks.core.pem import armour
+from tasks.core.doctor.pem import armour
 from tests.corpus import craft
 from tests.corpus.case import PASSPHRASE
 from tests.pki import CA, Issued, PrivateKey, key_pem

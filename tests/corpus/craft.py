@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tasks.core.pem import armour
+from tasks.core.doctor.pem import armour
 from tests.pki import CA, Issued
 
 SAN, EKU, KEY_USAGE, BASIC_CONSTRAINTS = "2.5.29.17", "2.5.29.37", "2.5.29.15", "2.5.29.19"

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 from tasks.core import policy
-from tasks.core.pem import armour
+from tasks.core.doctor.pem import armour
 from tests.corpus import containers, craft
 from tests.corpus.case import SHOP, Case, Files, Lab, accepted, refused
 from tests.corpus.containers import OLD

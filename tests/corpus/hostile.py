@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cryptography import x509
 
-from tasks.core.pem import armour
+from tasks.core.doctor.pem import armour
 from tests.corpus import craft
 from tests.corpus.case import SHOP, Case, Files, Lab, accepted, asked, leaf, refused
 from tests.corpus.containers import key_der, locked
@@ -129,7 +129,7 @@ CASES: tuple[Case, ...] = (
     refused("an armour within the armour", "key-unreadable", lambda lab: lab.good.files(key=_within(lab))),
     refused(
         "two thousand BEGIN lines",
-        "certificate-unreadable",
+        "too-many-files",
         lambda lab: lab.good.files(crt=b"-----BEGIN CERTIFICATE-----\n" * 2000),
     ),
     refused(

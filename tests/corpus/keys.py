@@ -11,8 +11,8 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tasks.core.pem import armour
-from tasks.core.terms import KeyStanding, Rules
+from tasks.core.doctor.pem import armour
+from tasks.core.doctor.terms import KeyStanding, Rules
 from tests.core.weak import _key, close_primes, roca
 from tests.corpus import containers, craft
 from tests.corpus.case import Case, Files, Lab, accepted, leaf, refused

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
-from tasks.core.pem import armour
+from tasks.core.doctor.pem import armour
 from tests.corpus import craft
 from tests.corpus.case import SHOP, Case, Files, Lab, accepted, leaf, public, refused
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tasks.core.terms import Installed, Rules
+from tasks.core.doctor.terms import Installed, Rules
 from tests.corpus.case import SHOP, WWW, Case, Lab, accepted, refused
 from tests.corpus.keys import spki_sha256
 from tests.pki import Issued

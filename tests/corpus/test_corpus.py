@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.doctor.report import render_markdown, render_plain
 from tasks.core.errors import Who
 from tasks.core.model import Severity
-from tasks.core.report import render_markdown, render_plain
 from tests.corpus import CASES, THEMES
 from tests.corpus.case import SHOP, Case, Files, Judged
 from tests.corpus.page import write_page

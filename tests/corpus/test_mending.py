@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import PrivateFormat
 
 from tasks.core.certificate import Terms, judge
-from tasks.core.identify import Kind, identify
+from tasks.core.doctor.identify import Kind, identify
 from tasks.core.model import Finding
 from tests.corpus import CASES
 from tests.corpus.case import PASSPHRASE, Case, Files, Lab

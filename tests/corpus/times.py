@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasks.core.terms import Rules
+from tasks.core.doctor.terms import Rules
 from tests.corpus import craft
 from tests.corpus.case import NOW, Case, Files, Lab, accepted, leaf, public, refused
 

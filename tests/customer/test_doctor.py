@@ -359,7 +359,7 @@ class TestPicture:
                 "refuse: the private key in k.pem",
                 "[key-encrypted]",
                 "to act: you. Take the passphrase off",
-                "    openssl pkey -in k.pem -out k.pem.plain.key\n",
+                "    test ! -s k.pem.plain.key && (umask 077; openssl pkey -in k.pem -out k.pem.plain.key)\n",
                 "[chain-incomplete]",
                 "note: dotcloud.yml",
                 "meant for the directory files",

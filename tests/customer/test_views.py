@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console, Group
 
-from tasks.core.findings import refuse
-from tasks.core.report import render_plain
+from tasks.core.doctor.findings import refuse
+from tasks.core.doctor.report import render_plain
 from tasks.customer.views import draw_hand_over, draw_ticket
 
 

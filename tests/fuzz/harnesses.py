@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tasks.core.archive import is_archive, unpack
-from tasks.core.der import read_sequence, read_value, read_values
-from tasks.core.identify import identify
-from tasks.core.manifest import judge_manifest
-from tasks.core.pem import Block, armour, read_bare, read_blocks
-from tasks.core.private_key import describe_private
+from tasks.core.doctor.archive import is_archive, unpack
+from tasks.core.doctor.der import read_sequence, read_value, read_values
+from tasks.core.doctor.identify import identify
+from tasks.core.doctor.manifest import judge_manifest
+from tasks.core.doctor.pem import Block, armour, read_bare, read_blocks
+from tasks.core.doctor.private_key import describe_private
 from tests.corpus import craft
 from tests.fuzz import seeds
 from tests.fuzz.claims import check_hands_over, check_is_served, judge_firmly

@@ -16,7 +16,7 @@ from typing import Final
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 from tasks.core.certificate import Terms
-from tasks.core.der import read_value
+from tasks.core.doctor.der import read_value
 from tasks.core.model import Hostname
 from tests.corpus import containers, craft
 from tests.pki import CA, Issued, PrivateKey, make_key

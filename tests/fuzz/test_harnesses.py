@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.core.certificate import judge
-from tasks.core.pem import armour
+from tasks.core.doctor.pem import armour
 from tests.corpus import craft
 from tests.fuzz import seeds
 from tests.fuzz.__main__ import fuzz

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tasks.core import policy
+from tasks.core.doctor.pem import armour
 from tasks.core.model import Hostname
-from tasks.core.pem import armour
 from tests.fuzz import forge
 from tests.pki import DOTCLOUD_YML
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from math import isqrt
 from typing import Final
 
-from tasks.core.pem import armour
+from tasks.core.doctor.pem import armour
 from tests.corpus import craft
 from tests.fuzz import forge
 from tests.fuzz.worst.case import FULL, SHOP_NAME, YML, Files, Worst, many, pem

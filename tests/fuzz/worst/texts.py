@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tasks.core import policy
-from tasks.core.pem import armour
+from tasks.core.doctor.pem import armour
 from tests.corpus import craft
 from tests.fuzz.worst.case import BODY, FULL, YML, Files, Worst, blocks_of, fill, many
 from tests.fuzz.worst.certificates import small_certificate

@@ -6,12 +6,12 @@ import ipaddress
 from collections.abc import Iterator
 from typing import Final
 
-from tasks.core.case import Case
+from tasks.core.doctor.case import Case
+from tasks.core.doctor.findings import refuse, warn
+from tasks.core.doctor.leaf import covers, dns_names, is_hostname, list_some, names_text
+from tasks.core.doctor.public_suffix import is_public_suffix
 from tasks.core.errors import Who
-from tasks.core.findings import refuse, warn
-from tasks.core.leaf import covers, dns_names, is_hostname, list_some, names_text
 from tasks.core.model import Finding, Hostname
-from tasks.core.public_suffix import is_public_suffix
 
 _QUOTE: Final = '"'
 

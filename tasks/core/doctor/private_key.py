@@ -18,9 +18,19 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
 from tasks.core import policy
-from tasks.core.der import CONTEXT, INTEGER, SEQUENCE, read_sequence, read_value
-from tasks.core.identify import Kind, identify
-from tasks.core.public_key import DH, EC, EXPLICIT_EC, RSA, RSA_PSS, UNKNOWN, PublicFacts, describe_public, name_algorithm
+from tasks.core.doctor.der import CONTEXT, INTEGER, SEQUENCE, read_sequence, read_value
+from tasks.core.doctor.identify import Kind, identify
+from tasks.core.doctor.public_key import (
+    DH,
+    EC,
+    EXPLICIT_EC,
+    RSA,
+    RSA_PSS,
+    UNKNOWN,
+    PublicFacts,
+    describe_public,
+    name_algorithm,
+)
 
 PrivateNumbers: TypeAlias = rsa.RSAPrivateNumbers | ec.EllipticCurvePrivateNumbers
 _RSA_INTEGERS: Final = 9  # version, n, e, d, p, q, dp, dq, qInv; DSA's own form has 6

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tasks.core.leaf import dns_names, is_hostname, is_signed_over_sha2, unknown_critical
+from tasks.core.doctor.leaf import dns_names, is_hostname, is_signed_over_sha2, unknown_critical
 from tasks.core.model import Hostname
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tasks.core.commands import private
-from tasks.core.findings import note, refuse, shell_name
-from tasks.core.identify import Kind
+from tasks.core.doctor.commands import private
+from tasks.core.doctor.findings import note, refuse, shell_name
+from tasks.core.doctor.identify import Kind
+from tasks.core.doctor.pem import decode_text
 from tasks.core.model import Finding
-from tasks.core.pem import decode_text
 from tasks.core.text import printable
 
 

@@ -15,7 +15,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tasks.core import policy
-from tasks.core.archive_member import DEVICE, DIRECTORY, FILE, SYMBOLIC_LINK, BadArchive, Member
+from tasks.core.doctor.archive_member import DEVICE, DIRECTORY, FILE, SYMBOLIC_LINK, BadArchive, Member
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo

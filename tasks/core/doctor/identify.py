@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from tasks.core.der import (
+from tasks.core.doctor.der import (
     BIT_STRING,
     CONTEXT,
     INTEGER,

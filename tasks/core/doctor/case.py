@@ -8,13 +8,13 @@ from typing import Final
 
 from cryptography import x509
 
-from tasks.core.chain import Path
-from tasks.core.commands import name_new, request_with_key, request_with_new_key
-from tasks.core.contents import Contents
+from tasks.core.doctor.chain import Path
+from tasks.core.doctor.commands import name_new, request_with_key, request_with_new_key
+from tasks.core.doctor.contents import Contents
+from tasks.core.doctor.leaf import dns_names
+from tasks.core.doctor.terms import Terms
 from tasks.core.errors import BadInput
-from tasks.core.leaf import dns_names
 from tasks.core.model import parse_hostname
-from tasks.core.terms import Terms
 
 _MOST_NAMES: Final = 10
 

@@ -10,19 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from tasks.core.case import Case
-from tasks.core.checks.chain import check_chain, check_chain_lifetimes, check_order, check_signatures, check_signer
-from tasks.core.checks.key import check_key_history, check_link_keys, check_pair, check_private_key, check_public_key
-from tasks.core.checks.leaf import (
+from tasks.core.doctor.case import Case
+from tasks.core.doctor.checks.chain import (
+    check_chain,
+    check_chain_lifetimes,
+    check_order,
+    check_signatures,
+    check_signer,
+)
+from tasks.core.doctor.checks.key import (
+    check_key_history,
+    check_link_keys,
+    check_pair,
+    check_private_key,
+    check_public_key,
+)
+from tasks.core.doctor.checks.leaf import (
     check_extensions,
     check_lifetime,
     check_purpose,
     check_serial,
     check_validity,
 )
-from tasks.core.checks.names import check_every_name, check_names
-from tasks.core.checks.renewal import check_renewal
-from tasks.core.manifest import judge_manifest
+from tasks.core.doctor.checks.names import check_every_name, check_names
+from tasks.core.doctor.checks.renewal import check_renewal
+from tasks.core.doctor.manifest import judge_manifest
 from tasks.core.model import Finding
 
 

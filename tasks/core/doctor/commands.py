@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from itertools import count
 from typing import Final
 
-from tasks.core.findings import shell_name
+from tasks.core.doctor.findings import shell_name
 
 _MAX_COMMON_NAME: Final = 64  # X.520 ub-common-name; openssl refuses a longer one
 _NEW: Final = ("key", "csr", "crt")

@@ -10,10 +10,10 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from tasks.core import policy
-from tasks.core.case import Case
+from tasks.core.doctor.case import Case
+from tasks.core.doctor.findings import refuse, shell_name, warn
+from tasks.core.doctor.leaf import find_extension, is_authority, list_some, name_of, unknown_critical
 from tasks.core.errors import Who
-from tasks.core.findings import refuse, shell_name, warn
-from tasks.core.leaf import find_extension, is_authority, list_some, name_of, unknown_critical
 from tasks.core.model import Finding
 
 _ONE_SECOND: Final = timedelta(seconds=1)  # BR 1.6.1: not_after itself belongs to the validity period

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from tasks.core.contents import find_key
+from tasks.core.doctor.contents import find_key
 from tasks.core.files import FILES
 from tasks.core.model import Finding, Hostname, Severity
 from tasks.core.text import printable

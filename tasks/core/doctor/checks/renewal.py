@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from cryptography.hazmat.primitives import hashes
 
-from tasks.core.case import Case
-from tasks.core.findings import warn
-from tasks.core.leaf import covers, dns_names
+from tasks.core.doctor.case import Case
+from tasks.core.doctor.findings import warn
+from tasks.core.doctor.leaf import covers, dns_names
+from tasks.core.doctor.public_key import describe_certified
 from tasks.core.model import Finding, Hostname
-from tasks.core.public_key import describe_certified
 from tasks.core.text import printable
 
 

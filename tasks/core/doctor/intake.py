@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tasks.core import policy
-from tasks.core.archive import is_archive, unpack
-from tasks.core.commands import private
+from tasks.core.doctor.archive import is_archive, unpack
+from tasks.core.doctor.commands import private
+from tasks.core.doctor.findings import note, refuse, shell_name
+from tasks.core.doctor.formats import BY_LABEL, SetAside, beside, recognise, set_aside, ssh_ed25519, unreadable_key
+from tasks.core.doctor.identify import LABELS, PRIVATE_KEYS, Kind, identify, trim_der
+from tasks.core.doctor.pem import Block, read_bare, read_blocks
 from tasks.core.files import FILES
-from tasks.core.findings import note, refuse, shell_name
-from tasks.core.formats import BY_LABEL, SetAside, beside, recognise, set_aside, ssh_ed25519, unreadable_key
-from tasks.core.identify import LABELS, PRIVATE_KEYS, Kind, identify, trim_der
 from tasks.core.model import Finding
-from tasks.core.pem import Block, read_bare, read_blocks
 from tasks.core.text import printable
 
 MANIFEST: Final = "dotcloud.yml"

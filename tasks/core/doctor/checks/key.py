@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from tasks.core import policy
-from tasks.core.case import Case
-from tasks.core.contents import Key
+from tasks.core.doctor.case import Case
+from tasks.core.doctor.contents import Key
+from tasks.core.doctor.findings import refuse, shell_name
+from tasks.core.doctor.leaf import name_of, names_text
+from tasks.core.doctor.private_key import read_numbers
+from tasks.core.doctor.public_key import ALGORITHMS, EXPLICIT_EC, RSA, RSA_PSS, UNKNOWN, PublicFacts, describe_certified
+from tasks.core.doctor.terms import KeyStanding
+from tasks.core.doctor.weak_keys import find_private_weakness, find_weakness
 from tasks.core.errors import Who
-from tasks.core.findings import refuse, shell_name
-from tasks.core.leaf import name_of, names_text
 from tasks.core.model import Finding
-from tasks.core.private_key import read_numbers
-from tasks.core.public_key import ALGORITHMS, EXPLICIT_EC, RSA, RSA_PSS, UNKNOWN, PublicFacts, describe_certified
-from tasks.core.terms import KeyStanding
 from tasks.core.text import printable
-from tasks.core.weak_keys import find_private_weakness, find_weakness
 
 _LINK_CURVES: Final = (*policy.EC_CURVES, "secp521r1")  # authorities may have it (Mozilla's root policy 5.1)
 _CODES: Final = {

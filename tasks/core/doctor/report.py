@@ -12,9 +12,9 @@ from textwrap import fill
 from typing import Final
 
 from tasks.core import policy
+from tasks.core.doctor.verdict import Link, Role, Verdict
 from tasks.core.model import Finding, Severity
 from tasks.core.text import code_block, code_span, escape_markdown, one_line, printable
-from tasks.core.verdict import Link, Role, Verdict
 
 _ROOM_AROUND: Final = 1_000  # characters that are left for what is said before and behind
 _SHOWN_NAMES: Final = 5

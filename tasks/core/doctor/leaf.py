@@ -10,7 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtensionOID
 
-from tasks.core.der import OCTET_STRING, read_sequence, read_values
+from tasks.core.doctor.der import OCTET_STRING, read_sequence, read_values
 from tasks.core.errors import BadInput
 from tasks.core.model import Hostname, parse_hostname
 from tasks.core.text import printable

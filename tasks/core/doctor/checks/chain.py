@@ -10,13 +10,13 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from tasks.core.case import Case
-from tasks.core.chain import Path, is_self_issued
-from tasks.core.commands import free_stem
+from tasks.core.doctor.case import Case
+from tasks.core.doctor.chain import Path, is_self_issued
+from tasks.core.doctor.commands import free_stem
+from tasks.core.doctor.findings import note, refuse, shell_name, warn
+from tasks.core.doctor.leaf import find_extension, is_signed_over_sha2, issuer_of, name_of, signature_hash
 from tasks.core.errors import Who
 from tasks.core.files import FILES
-from tasks.core.findings import note, refuse, shell_name, warn
-from tasks.core.leaf import find_extension, is_signed_over_sha2, issuer_of, name_of, signature_hash
 from tasks.core.model import Finding
 
 _CLEAN_URL: Final = re.compile(r"http://[a-z0-9][a-z0-9.-]{0,200}(?:/[A-Za-z0-9._~/-]{0,200})?")

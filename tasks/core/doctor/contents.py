@@ -11,18 +11,18 @@ from typing import Final
 from cryptography import x509
 
 from tasks.core import policy
-from tasks.core.commands import name_new, request_with_new_key
+from tasks.core.doctor.commands import name_new, request_with_new_key
+from tasks.core.doctor.findings import note, refuse, shell_name
+from tasks.core.doctor.formats import unreadable_key
+from tasks.core.doctor.identify import LABELS, PRIVATE_KEYS, Kind
+from tasks.core.doctor.intake import Intake, Piece, take_in
+from tasks.core.doctor.leaf import UNREADABLE, covers, dns_names, find_malformation, has_raw_names, is_authority
+from tasks.core.doctor.pem import armour
+from tasks.core.doctor.private_key import describe_private
+from tasks.core.doctor.public_key import PublicFacts, describe_certified
 from tasks.core.errors import Who
 from tasks.core.files import FILES
-from tasks.core.findings import note, refuse, shell_name
-from tasks.core.formats import unreadable_key
-from tasks.core.identify import LABELS, PRIVATE_KEYS, Kind
-from tasks.core.intake import Intake, Piece, take_in
-from tasks.core.leaf import UNREADABLE, covers, dns_names, find_malformation, has_raw_names, is_authority
 from tasks.core.model import Finding, Hostname
-from tasks.core.pem import armour
-from tasks.core.private_key import describe_private
-from tasks.core.public_key import PublicFacts, describe_certified
 from tasks.core.text import printable
 
 _PLAIN: Final = re.compile(  # as openssl wants it: no spaces or empty lines before or between

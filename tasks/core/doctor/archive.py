@@ -15,13 +15,13 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from tasks.core import policy
-from tasks.core.archive_member import DIRECTORY, FILE, BadArchive, Member
+from tasks.core.doctor.archive_member import DIRECTORY, FILE, BadArchive, Member
+from tasks.core.doctor.findings import refuse, shell_name
+from tasks.core.doctor.tar_members import decompress, new_bzip2, new_gzip, new_xz, read_tar
+from tasks.core.doctor.zip_members import read_zip
 from tasks.core.errors import Who
-from tasks.core.findings import refuse, shell_name
 from tasks.core.model import Finding, Severity
-from tasks.core.tar_members import decompress, new_bzip2, new_gzip, new_xz, read_tar
 from tasks.core.text import printable
-from tasks.core.zip_members import read_zip
 
 _FORMATS: Final = {
     "zip": re.compile(rb"PK(\x03\x04|\x05\x06)"),

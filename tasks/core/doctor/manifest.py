@@ -13,7 +13,7 @@ from typing import Final
 import yaml
 
 from tasks.core import policy
-from tasks.core.findings import refuse
+from tasks.core.doctor.findings import refuse
 from tasks.core.model import Finding
 
 TYPE: Final = "python-worker"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tasks.core.der import BIT_STRING, CONTEXT, OBJECT_IDENTIFIER, SEQUENCE, read_sequence, read_values
+from tasks.core.doctor.der import BIT_STRING, CONTEXT, OBJECT_IDENTIFIER, SEQUENCE, read_sequence, read_values
 
 EXPLICIT_EC: Final = "EC with explicit parameters"
 RSA: Final = "RSA"
