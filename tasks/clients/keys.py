@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tasks.clients.aws import ask, code_of, open_kms
 from tasks.clients.settings import Keys
+from tasks.closed_memory import close_memory
 from tasks.core.errors import BadInput, CannotUnwrap, KeysUnavailable, Who
 
 SECRET_MAX_BYTES: Final = 4096  # what KMS Encrypt takes
@@ -118,11 +119,12 @@ class KMSKeyProvider:
 
 def open_key_provider(keys: Keys) -> KeyProvider:
     """
-    Give the key provider of the settings.
+    Give the key provider of the settings, and close this process's memory: keys are about to come into it.
 
     Raises:
         BadInput: The key file will not do (see `FileKeyProvider`), or KMS is chosen without a key id.
     """
+    close_memory()
     if keys.provider == "file":
         return FileKeyProvider(keys.file)
     if keys.kms_key_id is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tasks.closed_memory import close_memory
 from tasks.core.doctor.report import render_markdown
 from tasks.core.model import parse_hostname
 from tasks.core.ticket_text import redact
 from tasks.customer.collect import collect
 from tasks.customer.examination import Examination, examine
-from tasks.customer.private import forbid_core_dumps
 from tasks.customer.session import Session
 
 
@@ -24,7 +24,7 @@ def diagnose(
         BadInput: There is nothing at *paths*, or another argument is not what it should be.
     """
     asked = None if hostname is None else parse_hostname(redact(hostname))
-    forbid_core_dumps()
+    close_memory()
     return examine(collect(paths), asked, trust, installed, session.now())
 
 

@@ -7,10 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from tasks.closed_memory import close_memory
 from tasks.core.errors import BadInput, CertferryError, NotReady, Rejected, StoreUnavailable, Unavailable
 from tasks.core.invitation import parse_invitation, render_invitation
 from tasks.core.model import Invitation, parse_hostname, parse_name
-from tasks.customer.private import find_private, forbid_core_dumps, write_private
+from tasks.customer.private import find_private, write_private
 from tasks.customer.session import Session
 
 OPEN_TIMEOUT_SECONDS: Final = 120  # a flow run starts within 15 s on a busy worker
@@ -72,7 +73,7 @@ def push(
     from tasks.customer.examination import examine
 
     name = parse_name(name, "hand-over")
-    forbid_core_dumps()
+    close_memory()
     collected = collect(paths)
     invitation = _fetch_invitation(session, name, invitation_file)
     examination = examine(collected, invitation.hostname, trust, None, session.now())

@@ -1,4 +1,4 @@
-"""What only its owner may read: the token, invitations, a private key on the disk and in memory."""
+"""What only its owner may read: the token, invitations, a private key."""
 
 from __future__ import annotations
 
@@ -12,14 +12,6 @@ from typing import Final
 from tasks.core.errors import BadInput
 
 MAX_BYTES: Final = 64 * 1024  # the largest is an invitation, under 8 KiB
-
-
-def forbid_core_dumps() -> None:
-    """Keep a key, which is about to be read or made, out of a core file."""
-    with suppress(ImportError):  # not on every system
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from tasks.closed_memory import close_memory
 from tasks.core import policy
 from tasks.core.doctor.case import Case
 from tasks.core.doctor.checks.key import check_private_key, check_public_key
@@ -29,7 +30,7 @@ from tasks.core.doctor.public_suffix import is_public_suffix
 from tasks.core.doctor.terms import Terms
 from tasks.core.errors import BadHostname, BadInput
 from tasks.core.model import parse_hostname
-from tasks.customer.private import create_new, forbid_core_dumps
+from tasks.customer.private import create_new
 from tasks.customer.session import Session
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -61,7 +62,7 @@ def make_request(
             of another kind, or one that the platform refuses.
     """
     names = parse_names(hostnames)
-    forbid_core_dumps()
+    close_memory()
     key_file, request_file = out / KEY, out / REQUEST
     _check_free(None if reuse else key_file, request_file)
     key = _read_key(key_file, kind, session.now()) if reuse else _make_key(session, key_file, kind or next(iter(KINDS)))
