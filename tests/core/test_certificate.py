@@ -333,6 +333,11 @@ FORMS: dict[str, tuple[set[str], Shape, str]] = {
         lambda g: g.files(crt=armour("CERTIFICATE", of_version_35(g)), chain=None),
         "issue it again",
     ),
+    "a name that is no text": (
+        {"certificate-malformed"},
+        lambda g: g.files(crt=armour("CERTIFICATE", with_time_for_a_name(g)), chain=None),
+        "its subject cannot be read",
+    ),
     "only authorities": ({"leaf-missing"}, lambda g: g.files(crt=g.chain_pem, chain=None), "issued for your server"),
     "a web page for a certificate": (
         {"certificate-unreadable"},
@@ -393,6 +398,12 @@ def trusted(good: Issued) -> bytes:
     return armour(
         "TRUSTED CERTIFICATE", good.leaf.public_bytes(Encoding.DER) + bytes.fromhex("300c300a06082b06010505070301")
     )
+
+
+def with_time_for_a_name(good: Issued) -> bytes:
+    """The common name as a UTCTime: found by fuzzing, since OpenSSL does not load it and `cryptography` does."""
+    name = b"\x0c\x11shop.example.test"
+    return good.leaf.public_bytes(Encoding.DER).replace(name, b"\x17" + name[1:], 1)
 
 
 def of_version_35(good: Issued) -> bytes:

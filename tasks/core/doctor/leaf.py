@@ -10,7 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtensionOID
 
-from tasks.core.doctor.der import OCTET_STRING, read_sequence, read_values
+from tasks.core.doctor.der import OCTET_STRING, read_sequence, read_value, read_values
 from tasks.core.errors import BadInput
 from tasks.core.model import Hostname, parse_hostname
 from tasks.core.text import printable
@@ -19,6 +19,17 @@ _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 _SHOWN_NAMES: Final = 10
 _SAN: Final = bytes.fromhex("0603551d11")
 _DNS_NAME: Final = 0x82
+_MANY: Final = 1000  # more attributes than fit into a file
+_TEXTS: Final = (
+    0x03,
+    0x0C,
+    0x12,
+    0x13,
+    0x14,
+    0x16,
+    0x1C,
+    0x1E,
+)  # X.520: strings; bits as an identifier
 UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -28,6 +39,15 @@ UNREADABLE: Final = (
     x509.UnsupportedGeneralNameType,
 )
 """What `cryptography` raises on a certificate that breaks the standard."""
+
+
+def _check_name(name: x509.Name) -> None:
+    """Raise unless every value in *name* is text that can be shown; OpenSSL does not load another."""
+    name.rfc4514_string()
+    for _, attributes in read_values(read_value(name.public_bytes())[1], _MANY) if list(name) else ():
+        for _, attribute in read_values(attributes, _MANY):
+            if read_values(attribute)[1][0] not in _TEXTS:
+                raise ValueError("a value that is no text")
 
 
 def _check_version(certificate: x509.Certificate) -> None:
@@ -65,8 +85,8 @@ _SHA2: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _RSA_WITHOUT_NULL: Final = bytes.fromhex("300b06092a864886f70d010101")
 _CURVES: Final = (bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06052b81040022"))  # P-256, P-384
 _PARTS: Final[tuple[tuple[str, Callable[[x509.Certificate], object]], ...]] = (
-    ("its subject", lambda c: c.subject.rfc4514_string()),
-    ("its issuer", lambda c: c.issuer.rfc4514_string()),
+    ("its subject", lambda c: _check_name(c.subject)),
+    ("its issuer", lambda c: _check_name(c.issuer)),
     ("its validity", lambda c: (c.not_valid_before_utc, c.not_valid_after_utc)),
     ("its extensions", lambda c: c.extensions),
     ("its version", _check_version),
