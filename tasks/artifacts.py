@@ -105,6 +105,12 @@ def show_findings(hostname: Hostname, verdict: Verdict) -> None:
     _show(f"findings-{_key(hostname)}", render_markdown(verdict), f"What was found in the files for {hostname}")
 
 
+def show_repairs(repairs: Sequence[str], silent: Sequence[str]) -> None:
+    """Show what differs between the edges and the records, and what did not answer."""
+    rows = [*(("repair", repair) for repair in repairs), *(("no answer", edge) for edge in silent)]
+    _show("reconcile", render_table(rows), "What the edges serve, compared with the records")
+
+
 def show_edges(hostname: Hostname, handshakes: Sequence[Handshake]) -> None:
     rows = (
         (

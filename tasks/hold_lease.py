@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 
 from tasks.artifacts import note
@@ -14,17 +14,25 @@ from tasks.clients.installation import Installation, current
 from tasks.core import policy
 from tasks.core.errors import AtWork, LeaseLost, RecordsUnavailable
 from tasks.core.hand_over import lease_name
+from tasks.core.model import Hostname
 
 POLL_SECONDS = 1.0
 
 
-@contextmanager
-def hold_lease(drop_id: str, holder: str, patience: timedelta = policy.LEASE_PATIENCE) -> Iterator[Lease]:
+def hold_lease(drop_id: str, holder: str, patience: timedelta = policy.LEASE_PATIENCE) -> AbstractContextManager[Lease]:
     """
-    Hold the lease of the drop's hostname inside the block, and renew it; every effect in the block stands or falls
-    with it.
+    Hold the lease of the drop's hostname inside the block (see `hold_lease_on`).
 
-    The lease is the hostname's and not the drop's: two hand-overs of one hostname must not set its edges up at once.
+    It is the hostname's and not the drop's: two hand-overs of one hostname must not set its edges up at once.
+    """
+    return hold_lease_on(current().drops.fetch(drop_id).hostname, holder, patience)
+
+
+@contextmanager
+def hold_lease_on(hostname: Hostname, holder: str, patience: timedelta = policy.LEASE_PATIENCE) -> Iterator[Lease]:
+    """
+    Be the one at work on *hostname* inside the block; every effect in the block stands or falls with the lease.
+
     A holder that died is outwaited; the same *holder* is not waited for, since its older process is fenced off.
 
     Raises:
@@ -33,8 +41,7 @@ def hold_lease(drop_id: str, holder: str, patience: timedelta = policy.LEASE_PAT
         LeaseLost: From any effect in the block: it was taken over meanwhile.
     """
     here = current()
-    name = lease_name(here.drops.fetch(drop_id).hostname)
-    lease = _acquire(here, name, holder, patience)
+    lease = _acquire(here, lease_name(hostname), holder, patience)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(here, lease, ended), name="certferry-lease", daemon=True)
     renewing.start()

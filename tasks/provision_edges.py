@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 
 from tasks.artifacts import note
+from tasks.clients.bundles import fetch_bundle
 from tasks.clients.edges import Edge
 from tasks.clients.installation import Installation, current
 from tasks.clients.plans import fetch_approved_plan
 from tasks.clients.settings import Edge as EdgeSettings
-from tasks.core.certificate import check_bundle
-from tasks.core.errors import CertferryError, Drifted, EdgeUnavailable, ProofFailed
-from tasks.core.hand_over import check_key_clean, check_live, vault_context
-from tasks.core.model import Certificate, Drop, Handshake
-from tasks.core.sealed import open_bundle
+from tasks.core.errors import CertferryError, EdgeUnavailable, ProofFailed
+from tasks.core.hand_over import check_live
+from tasks.core.model import Certificate, Handshake
 from tasks.retries import step
 
 
@@ -55,7 +53,7 @@ def provision_edges(drop_id: str, plan_sha256: str) -> None:
     check_live(drop)
     certificate = here.certificates.fetch(fetch_approved_plan(here, drop, plan_sha256).certificate_id)
     if not all(_is_proven(here, edge, certificate) for edge in here.edges):
-        _provision(here, drop, certificate, now)
+        _provision(here, certificate, now)
     here.audit.append_once(
         "certferry",
         "edges.provisioned",
@@ -89,21 +87,15 @@ def release_edges(drop_id: str) -> None:
         here.audit.append("certferry", "edges.released", drop_id, {"edges": assigned}, here.now())
 
 
-def _provision(here: Installation, drop: Drop, certificate: Certificate, now: datetime) -> None:
-    _check_key(here, certificate)
+def _provision(here: Installation, certificate: Certificate, now: datetime) -> None:
     try:
         _intend(here, certificate)
-        _stage(here, drop, certificate, now)
+        _stage(here, certificate, now)
         for edge, settings in _pair(here):
             _point(here, edge, settings, certificate, now)
     except Exception:
         _put_back(here, certificate)
         raise
-
-
-def _check_key(here: Installation, certificate: Certificate) -> None:
-    compromised = here.certificates.is_compromised(certificate.spki_sha256)
-    check_key_clean(certificate.hostname, certificate.spki_sha256, compromised)
 
 
 def _pair(here: Installation) -> Iterator[tuple[Edge, EdgeSettings]]:
@@ -131,29 +123,11 @@ def _intend(here: Installation, certificate: Certificate) -> None:
         here.certificates.assign(edge.name, certificate, edge.get(certificate.hostname))
 
 
-def _stage(here: Installation, drop: Drop, certificate: Certificate, now: datetime) -> None:
-    """
-    Put the bundle on both edges without serving it: the private key lives in this frame and nowhere else.
-
-    It is checked again from its bytes (THREATS T3): what was approved is what is pushed.
-    """
+def _stage(here: Installation, certificate: Certificate, now: datetime) -> None:
+    """Put the bundle on both edges without serving it: the private key lives in this frame and nowhere else."""
     for edge in here.edges:
         edge.health()
-    data_key = here.keys.unwrap(here.certificates.fetch_data_key(certificate.id), vault_context(certificate.id, drop))
-    sealed = here.vault.get(certificate.vault_key, certificate.vault_version)
-    files = open_bundle(sealed, data_key, certificate.id, certificate.hostname, certificate.account)
-    checked = check_bundle(files, here.terms(certificate.hostname, now))
-    bundle = checked.edge_pem(files)
-    found = (checked.leaf_sha256, checked.spki_sha256, hashlib.sha256(bundle).hexdigest())
-    if found != (certificate.leaf_sha256, certificate.spki_sha256, certificate.bundle_sha256):
-        raise Drifted(
-            certificate.hostname,
-            got=f"the vault holds leaf {found[0]}, public key {found[1]}, bundle {found[2]}",
-            wanted=f"leaf {certificate.leaf_sha256}, public key {certificate.spki_sha256}, "
-            f"bundle {certificate.bundle_sha256}, as approved",
-            do="Somebody rewrote the vault's object: look at the store's access log; then start a new hand-over.",
-            code="bundle-differs",
-        )
+    bundle = fetch_bundle(here, certificate, now)
     for edge in here.edges:
         edge.stage(certificate.bundle_sha256, bundle)
 

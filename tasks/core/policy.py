@@ -64,6 +64,8 @@ LIFETIME_CAPS: Final = (
     (date(2020, 9, 1), timedelta(days=398)),
 )
 
+MOST_REMOVALS: Final = 5  # in one pass of reconcile: more strays than this are a wrong or restored database, not strays
+
 # --- The pair -------------------------------------------------------------------------------
 EDGE_MEMORY_MB: Final = 160  # the memory an edge may use, and what the customer pays for
 ROLLBACK_DEADLINE: Final = timedelta(seconds=5)

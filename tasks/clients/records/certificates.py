@@ -26,6 +26,10 @@ class Assignment:
     previous_bundle_sha256: str | None
     proven_at: datetime | None
 
+    @property
+    def is_proven(self) -> bool:
+        return self.proven_at is not None
+
 
 class Certificates:
     def __init__(self, database: Database) -> None:

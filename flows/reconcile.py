@@ -1,0 +1,45 @@
+"""
+Make the edges serve what the records say: an edge that came back empty is refilled, a stray certificate taken off.
+
+Requires: the records, both edges, the vault, the key provider. Runs every minute, and is cheap where nothing differs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.rounds import attempt, report
+from tasks.core import policy
+from tasks.core.errors import CertferryError, EdgeUnavailable
+from tasks.core.reconcile import Action, Repair, unknown_to_records
+from tasks.hold_lease import hold_lease_on
+from tasks.reconcile_edges import clear_edge, refill_edge, survey_edges
+
+
+@flow(name="reconcile", log_prints=False)
+def reconcile() -> Any:
+    """
+    Compare the edges with the records, show the plan, and repair.
+
+    A hostname on which a hand-over is at work is left to it. A second run plans nothing.
+    """
+    actions, silent = survey_edges()
+    troubles: list[CertferryError] = [EdgeUnavailable.because(f"edge {edge}", "no answer") for edge in silent]
+    for action in actions:
+        troubles += attempt(repair, action)
+    return report(troubles)
+
+
+def repair(action: Action) -> None:
+    """Do one repair, as the one process at work on its hostname."""
+    if action.repair is Repair.ASK:
+        raise unknown_to_records(action)
+    with hold_lease_on(action.hostname, str(flow_run.id), policy.NO_PATIENCE):
+        match action.repair:
+            case Repair.REFILL:
+                refill_edge(action.edge, action.hostname)
+            case Repair.REMOVE:
+                clear_edge(action.edge, action.hostname)
