@@ -77,6 +77,6 @@ def unknown_to_records(action: Action) -> Drifted:
         f"{action.hostname} on {action.edge}",
         got=f"one of more than {policy.MOST_REMOVALS} hostnames that the edges serve and the records do not know",
         wanted="records and edges of one installation",
-        do="Check that the database of the settings is this installation's, and not an older copy; nothing was removed.",
+        do="Check that the settings name this installation's database, and no older copy; nothing was removed.",
         code="records-behind-edges",
     )

@@ -81,11 +81,11 @@ def fuzz(name: str, seconds: int, cache: Path = CACHE, seed: int = 0) -> Campaig
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Search for inputs that break a claim.")
-    parser.add_argument("harness", nargs="*", choices=list(HARNESSES), help="which; all unless given")
+    parser.add_argument("harness", nargs="*", default=list(HARNESSES), help=f"{', '.join(HARNESSES)}; all unless given")
     parser.add_argument("--seconds", type=int, default=60, help="for each (60 unless given)")
     given = parser.parse_args()
     failed = False
-    for name in given.harness or HARNESSES:
+    for name in given.harness:
         campaign = fuzz(name, given.seconds)
         failed |= campaign.failed
         sys.stdout.write(f"{campaign}\n" + (campaign.output[-4000:] if campaign.failed else ""))

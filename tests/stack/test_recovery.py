@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,33 @@ class TestKilledWithoutAWord:
         assert world.count("ledger", "account = ?", customer.account) == 1
         for address in EDGE_ADDRESSES.values():
             assert leaf_seen_by_openssl(world.stack, address, customer.hostname) == leaf_sha256(issued)
+
+
+class TestEdgeThatLostEverything:
+    def test_it_is_refilled_from_the_vault(self, world: World) -> None:
+        """An edge that comes back without a customer's certificate serves it again, and nobody did anything."""
+        customer = world.customer("lost", "lost.example.test")
+        drop_id, run_id, issued = customer.hand_over()
+        world.operate("approve", drop_id, "--name", "olive")
+        world.prefect.await_state(run_id, "Completed")
+        wanted = leaf_sha256(issued)
+
+        world.stack.processes.end("edge-a", kill=True)
+        link = world.stack.place.edge_directory("a") / "hosts" / customer.hostname
+        link.resolve().unlink()
+        link.unlink()
+        world.stack.start_part("edge-a")
+
+        def serves() -> bool:
+            try:
+                return leaf_seen_by_openssl(world.stack, EDGE_ADDRESSES["a"], customer.hostname) == wanted
+            except subprocess.CalledProcessError:  # piggyback's certificate is not for this name
+                return False
+
+        assert not serves()
+        await_value(lambda: serves() or None, "the refilled edge", timeout=150)
+        assert world.count("audit", "action = ? AND subject = ?", "edge.refilled", drop_id) == 1
+        assert world.count("ledger", "account = ?", customer.account) == 1
 
 
 @contextmanager
