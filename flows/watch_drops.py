@@ -32,6 +32,8 @@ def watch_drops() -> Any:
     """
     Give every drop what it needs: a run, another try, an end, or a second sweep.
 
+    A run that was cancelled is undone, and its customer told; once both edges were confirmed it is too late for that.
+
     A drop that is past its time ends *expired*, unless an edge is meant to serve its certificate.
     """
     troubles = []
@@ -51,6 +53,9 @@ def look_after(drop_id: str, care: Care) -> None:
             restart(drop_id)
         case Care.RECOVER:
             recover_provision(drop_id)
+        case Care.CANCEL:
+            with hold_lease(drop_id, str(flow_run.id), policy.NO_PATIENCE):
+                end(drop_id, Outcome.CANCELLED, "cancelled", "An operator of the platform cancelled it.")
         case Care.EXPIRE:
             with hold_lease(drop_id, str(flow_run.id), policy.NO_PATIENCE):
                 end(drop_id, Outcome.EXPIRED, "expired", "Not everything arrived before the drop's time was over.")

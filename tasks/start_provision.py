@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.clients.installation import current
-from tasks.core.care import STOPPED
+from tasks.core.care import CANCELLED, STOPPED
 from tasks.core.errors import PrefectUnavailable
 from tasks.retries import step
 
@@ -22,6 +22,6 @@ def start_provision(drop_id: str) -> str:
     run = drop.flow_run_id or here.orchestrator.start(
         "provision/provision", {"drop_id": drop_id}, f"provision-{drop_id}", f"provision {drop.hostname}"
     )
-    if here.orchestrator.state(run) in STOPPED:
+    if here.orchestrator.state(run) in STOPPED | {CANCELLED}:
         here.orchestrator.restart(run)
     return run

@@ -69,7 +69,7 @@ def _look(here: Installation, drop: Drop, run: Run | None, now: datetime) -> Car
         drop.state is not DropState.OPEN or here.drop_store.has_upload(drop.id)
     )
     at_work = here.leases.is_held(lease_name(drop.hostname), now)
-    return plan_care(drop, now, has_upload, run, at_work, _is_assigned(here, drop))
+    return plan_care(drop, now, has_upload, run, at_work, _is_assigned(here, drop), _is_confirmed(here, drop))
 
 
 def _find_run(here: Installation, drop: Drop, now: datetime) -> Run | None:
@@ -86,3 +86,8 @@ def _is_assigned(here: Installation, drop: Drop) -> bool:
     certificate = here.certificates.find_by_drop(drop.id)
     assignments = (here.certificates.find_assignment(edge.name, drop.hostname) for edge in here.settings.edges)
     return certificate is not None and any(found and found.certificate_id == certificate.id for found in assignments)
+
+
+def _is_confirmed(here: Installation, drop: Drop) -> bool:
+    certificate = here.certificates.find_by_drop(drop.id)
+    return certificate is not None and here.certificates.find_confirmation(certificate.id) is not None

@@ -18,6 +18,10 @@ The states of a run that may be started again without a person: its process died
 """
 
 
+CANCELLED: Final = "Cancelled"
+"""The state of a run that a person has cancelled: it is undone, or goes on where it is too late for that."""
+
+
 class Phase(StrEnum):
     """What a run is about, as its orchestrator believes."""
 
@@ -71,13 +75,17 @@ class Care(StrEnum):
     """Its run has stopped and may go on."""
     RECOVER = "recover"
     """Its run is lost: it must be declared dead, and started again."""
+    CANCEL = "cancel"
+    """A person cancelled its run: what the run did is undone."""
     EXPIRE = "expire"
     """Its time is over, and no edge is meant to serve it."""
     FINISH = "finish"
     """It has ended, and was not cleared away to the end."""
 
 
-def plan_care(drop: Drop, now: datetime, has_upload: bool, run: Run | None, at_work: bool, assigned: bool) -> Care:
+def plan_care(
+    drop: Drop, now: datetime, has_upload: bool, run: Run | None, at_work: bool, assigned: bool, confirmed: bool
+) -> Care:
     """
     Say what *drop* needs.
 
@@ -89,6 +97,8 @@ def plan_care(drop: Drop, now: datetime, has_upload: bool, run: Run | None, at_w
         at_work: A lease of its hostname is in date.
 
         assigned: An edge is meant to serve its certificate.
+
+        confirmed: Both edges were seen to serve it: then it is too late to cancel, and the account may pay already.
     """
     if drop.outcome:
         return Care.NOTHING if drop.state is DropState.DESTROYED or at_work else Care.FINISH
@@ -96,6 +106,8 @@ def plan_care(drop: Drop, now: datetime, has_upload: bool, run: Run | None, at_w
         return Care.EXPIRE
     if run is None:
         return Care.START if has_upload else Care.NOTHING
+    if run.state == CANCELLED:
+        return Care.RESTART if confirmed else Care.CANCEL
     if is_lost(run, at_work, now):
         return Care.RECOVER
     return Care.RESTART if run.state in STOPPED and has_upload else Care.NOTHING

@@ -216,29 +216,35 @@ class TestPlanCare:
         now = NOW + timedelta(days=after)
         seen = Run(run, PHASES.get(run, Phase.ENDED), now - timedelta(minutes=5)) if run else None
 
-        assert plan_care(drop, now, upload, seen, False, assigned) is care
+        assert plan_care(drop, now, upload, seen, False, assigned, False) is care
 
     def test_a_run_that_holds_a_lease_is_not_lost(self) -> None:
         """However long it works: the lease is what says that it lives."""
         run = Run("Running", Phase.WORKING, NOW - timedelta(hours=1))
-        assert plan_care(DROP, NOW, True, run, True, False) is Care.NOTHING
-        assert plan_care(DROP, NOW, True, run, False, False) is Care.RECOVER
+        assert plan_care(DROP, NOW, True, run, True, False, False) is Care.NOTHING
+        assert plan_care(DROP, NOW, True, run, False, False, False) is Care.RECOVER
 
     def test_a_run_that_has_just_begun_is_given_time(self) -> None:
         """From the worker's first word to the lease it takes some seconds."""
         run = Run("Running", Phase.WORKING, NOW - policy.RUN_START_TIME + timedelta(seconds=1))
-        assert plan_care(DROP, NOW, True, run, False, False) is Care.NOTHING
+        assert plan_care(DROP, NOW, True, run, False, False, False) is Care.NOTHING
+
+    @pytest.mark.parametrize(("confirmed", "care"), [(False, Care.CANCEL), (True, Care.RESTART)])
+    def test_a_cancelled_run_is_undone_unless_it_is_too_late(self, confirmed: bool, care: Care) -> None:
+        """Once both edges were seen to serve it, the account may pay: then the rest is done."""
+        run = Run("Cancelled", Phase.ENDED, NOW)
+        assert plan_care(DROP, NOW, True, run, False, True, confirmed) is care
 
     def test_a_question_without_a_form_is_asked_again(self) -> None:
         """Killed between the suspension and the saving of its form, a run waits for what nobody can give."""
         for asks, care in ((True, Care.NOTHING), (False, Care.RECOVER)):
             run = Run("Suspended", Phase.WAITING, NOW - timedelta(minutes=5), asks)
-            assert plan_care(DROP, NOW, True, run, False, False) is care
+            assert plan_care(DROP, NOW, True, run, False, False, False) is care
 
     def test_what_has_ended_is_left_to_who_clears_it_away(self) -> None:
         """Two processes that clear one drop away would only be in each other's way."""
         drop = replace(DROP, outcome=Outcome.REJECTED)
-        assert plan_care(drop, NOW, True, None, True, False) is Care.NOTHING
+        assert plan_care(drop, NOW, True, None, True, False, False) is Care.NOTHING
 
 
 class TestReadHandOver:

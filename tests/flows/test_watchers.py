@@ -9,6 +9,7 @@ import pytest
 from flows.destroy_drop import destroy_drop
 from flows.watch_drops import watch_drops
 from flows.watch_tickets import watch_tickets
+from tasks.confirm_edges import confirm_edges
 from tasks.core.errors import KeyInTicket, Rejected
 from tasks.core.live import challenge_name
 from tasks.core.model import Certificate, DropState, Outcome
@@ -111,6 +112,32 @@ class TestWatchDrops:
         watch_drops.fn()
 
         assert office.runs.runs[run] == "AwaitingRetry"
+
+    def test_a_run_that_an_operator_cancelled_is_undone(self, office: Office) -> None:
+        """Cancel in the UI: both edges as before, drop and vault copy gone, the customer told; nothing is charged."""
+        certificate = office.provision()
+        stopped_run(office, certificate.drop_id, "Cancelled")
+
+        watch_drops.fn()
+        watch_drops.fn()
+
+        drop = office.drop(certificate.drop_id)
+        assert (drop.outcome, drop.state) == (Outcome.CANCELLED, DropState.DESTROYED)
+        assert office.served() == [None, None]
+        assert office.vault.calls.count("delete") == 1
+        assert office.here.billing.statement("acme") == ()
+        assert office.answers(drop.id).count("An operator of the platform cancelled it.") == 1
+
+    def test_after_the_confirmation_it_is_too_late_to_cancel(self, office: Office) -> None:
+        """The edges serve it and the account may pay: the run is started again, to do the rest."""
+        certificate = office.provision()
+        run = stopped_run(office, certificate.drop_id, "Cancelled")
+        confirm_edges.fn(certificate.drop_id)
+
+        watch_drops.fn()
+
+        assert office.runs.runs[run] == "AwaitingRetry"
+        assert office.served() == [certificate.bundle_sha256] * 2
 
     def test_a_run_that_waited_in_vain_is_started_when_the_domain_is_live(
         self, office: Office, certificate: Certificate
