@@ -9,10 +9,9 @@ import socket
 import ssl
 import string
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +30,7 @@ from tasks.core.model import Hostname
 from tests.client_hello import leaf_shown_to
 from tests.edge_server import NOBODY, RunningEdge, running_edge, running_platform
 from tests.pki import CA, Issued
+from tests.traffic import Visitors
 
 SHOP = Hostname("shop.example.test")
 BLOG = Hostname("blog.example.test")
@@ -248,61 +248,6 @@ class TestServerName:
             (served.where.directory / "hosts" / BLOG).unlink()
 
 
-@dataclass
-class Visitors:
-    """Clients that ask without pause, on new connections and on kept ones, until told to stop."""
-
-    served: Served
-    stop: threading.Event = field(default_factory=threading.Event)
-    leaves: set[str] = field(default_factory=set)
-    answers: int = 0
-    failures: list[str] = field(default_factory=list)
-
-    def ask_on_new_connections(self) -> None:
-        self._until_stopped(lambda: self._ask_once(self._connect()))
-
-    def ask_on_one_connection(self) -> None:
-        kept = self._connect()
-        self._until_stopped(lambda: self._ask_once(kept, keep=True))
-        kept.close()
-
-    def _until_stopped(self, ask: object) -> None:
-        assert callable(ask)
-        while not self.stop.is_set():
-            try:
-                ask()
-            except (OSError, http.client.HTTPException, AssertionError) as failure:
-                self.failures.append(repr(failure))
-
-    def _connect(self) -> http.client.HTTPSConnection:
-        where = self.served.where
-        connection = _Pinned(SHOP, where.https_port, context=self.served.context(), timeout=5)
-        connection.address = where.address
-        return connection
-
-    def _ask_once(self, connection: http.client.HTTPSConnection, keep: bool = False) -> None:
-        connection.request("GET", "/")
-        leaf = sha256(connection.sock.getpeercert(binary_form=True) or b"").hexdigest()
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status == 200
-        self.leaves.add(leaf)
-        self.answers += 1
-        if not keep:
-            connection.close()
-
-
-class _Pinned(http.client.HTTPSConnection):
-    """HTTPS to a name, at an address of our choice."""
-
-    address: str
-    _context: ssl.SSLContext
-
-    def connect(self) -> None:
-        plain = socket.create_connection((self.address, self.port), self.timeout)
-        self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
-
-
 class TestSwap:
     SWAPS = 60
 
@@ -312,20 +257,12 @@ class TestSwap:
         fails, each visitor sees one of the two certificates, and after each commit the next sees the new one.
         """
         pair = [served.shop, served.stage(SHOP)]
-        visitors = Visitors(served)
-        ways = [visitors.ask_on_new_connections] * 3 + [visitors.ask_on_one_connection] * 2
-        threads = [threading.Thread(target=way) for way in ways]
-        for thread in threads:
-            thread.start()
-        try:
+        visitors = Visitors(served.where, SHOP, served.context)
+        with visitors.asking():
             for swap in range(self.SWAPS):
                 issued = pair[(swap + 1) % 2]
                 served.edge.commit(SHOP, digest(issued))
                 assert issued.leaf_sha256 == served.leaf_seen(SHOP)
-        finally:
-            visitors.stop.set()
-            for thread in threads:
-                thread.join()
         assert visitors.failures == []
         assert {issued.leaf_sha256 for issued in pair} == visitors.leaves
         assert visitors.answers > self.SWAPS
