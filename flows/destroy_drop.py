@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.endings import end, ended_as
+from flows.endings import end_from_outside, ended_as
 from flows.names import DropId, form_field, name_run
-from tasks.cancel_hand_over import cancel_hand_over, cancel_run
+from tasks.cancel_hand_over import cancel_hand_over
 from tasks.hold_lease import hold_lease
 
 
@@ -37,6 +37,5 @@ def destroy_drop(
     """
     outcome = cancel_hand_over(drop_id, requested_by)
     with hold_lease(drop_id, str(flow_run.id)):
-        end(drop_id, outcome)
-    cancel_run(drop_id)
+        end_from_outside(drop_id, outcome)
     return ended_as(drop_id, outcome, f"Asked for by {requested_by}.")

@@ -7,6 +7,7 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from tasks.cancel_hand_over import cancel_run
 from tasks.close_hand_over import close_hand_over
 from tasks.core.errors import CertferryError
 from tasks.core.hand_over import describe_refusal
@@ -29,10 +30,21 @@ def end(drop_id: str, outcome: Outcome, code: str | None = None, reason: str | N
     return ended
 
 
+def end_from_outside(drop_id: str, outcome: Outcome, code: str | None = None, reason: str | None = None) -> Outcome:
+    """
+    `end`, by another than the hand-over's own run, which must not go on asking a person.
+
+    The run is cancelled first: once the drop is destroyed, no round looks after it again.
+    """
+    cancel_run(drop_id)
+    return end(drop_id, outcome, code, reason)
+
+
 def finish(drop_id: str, outcome: Outcome) -> State[Any]:
     """Make the rest of an ending true that was cut short, and give the run's final state."""
     if outcome is Outcome.COMPLETED:
         close_hand_over(drop_id, outcome)
+        sweep_drop(drop_id)
     else:
         end(drop_id, outcome)
     return ended_as(drop_id, outcome)

@@ -102,11 +102,10 @@ def carry(drop_id: str) -> Receipt:
     # (6) The account pays for the pair.
     charge = adjust_billing(drop_id)
 
-    # (7) The temporary app and its key are gone, with proof.
+    # (7) The temporary app and its key are gone, with proof. Swept last: until then, a round looks after the drop.
     destroy_drop(drop_id)
-    sweep_drop(drop_id)
-
     close_hand_over(drop_id, Outcome.COMPLETED)
+    sweep_drop(drop_id)
     return {
         "drop_id": drop_id,
         "certificate_id": certificate_id,

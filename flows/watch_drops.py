@@ -11,9 +11,9 @@ from typing import Any
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.endings import end
+from flows.endings import end_from_outside
 from flows.rounds import attempt, report
-from tasks.cancel_hand_over import cancel_run
+from tasks.close_hand_over import close_hand_over
 from tasks.core import policy
 from tasks.core.care import Care
 from tasks.core.errors import DomainNotLive
@@ -22,7 +22,7 @@ from tasks.describe_hand_over import describe
 from tasks.hold_lease import hold_lease
 from tasks.recover_provision import recover_provision
 from tasks.start_provision import start_provision
-from tasks.survey_drops import list_unswept, survey_drops
+from tasks.survey_drops import list_unswept, survey_drop, survey_drops
 from tasks.sweep_drop import sweep_drop
 from tasks.verify_domain import verify_domain
 
@@ -40,7 +40,7 @@ def watch_drops() -> Any:
     for drop_id, care in survey_drops().items():
         troubles += attempt(look_after, drop_id, care)
     for drop_id in list_unswept():
-        troubles += attempt(sweep_drop, drop_id)
+        troubles += attempt(sweep_again, drop_id)
     return report(troubles)
 
 
@@ -53,18 +53,29 @@ def look_after(drop_id: str, care: Care) -> None:
             restart(drop_id)
         case Care.RECOVER:
             recover_provision(drop_id)
-        case Care.CANCEL:
+        case Care.CANCEL | Care.EXPIRE | Care.FINISH:
             with hold_lease(drop_id, str(flow_run.id), policy.NO_PATIENCE):
-                end(drop_id, Outcome.CANCELLED, "cancelled", "An operator of the platform cancelled it.")
-        case Care.EXPIRE:
-            with hold_lease(drop_id, str(flow_run.id), policy.NO_PATIENCE):
-                end(drop_id, Outcome.EXPIRED, "expired", "Not everything arrived before the drop's time was over.")
-            cancel_run(drop_id)
-        case Care.FINISH:
-            with hold_lease(drop_id, str(flow_run.id), policy.NO_PATIENCE):
-                end(drop_id, describe(drop_id).drop.outcome or Outcome.EXPIRED)
+                end_as(drop_id, care)
         case Care.NOTHING:
             pass
+
+
+def end_as(drop_id: str, care: Care) -> None:
+    """End a hand-over, or clear it away, if it needs that still: before its lease was ours its run may have gone on."""
+    match care:
+        case Care.FINISH:
+            end_from_outside(drop_id, describe(drop_id).drop.outcome or Outcome.EXPIRED)
+        case Care.CANCEL if survey_drop(drop_id) is care:
+            end_from_outside(drop_id, Outcome.CANCELLED, "cancelled", "An operator of the platform cancelled it.")
+        case Care.EXPIRE if survey_drop(drop_id) is care:
+            why = "Not everything arrived before the drop's time was over."
+            end_from_outside(drop_id, Outcome.EXPIRED, "expired", why)
+
+
+def sweep_again(drop_id: str) -> None:
+    """Sweep the place of a hand-over that has ended, and say on its ticket how, if whoever ended it could not."""
+    close_hand_over(drop_id, describe(drop_id).drop.outcome or Outcome.EXPIRED)
+    sweep_drop(drop_id)
 
 
 def restart(drop_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.clients.installation import Installation, current
+from tasks.clients.installation import current
 from tasks.core.errors import Forbidden, NotFound, PrefectUnavailable, RecordsUnavailable, Rejected
 from tasks.core.model import Drop, Outcome
 from tasks.retries import step
@@ -33,11 +33,14 @@ def cancel_hand_over(drop_id: str, requested_by: str) -> Outcome:
             wanted="a drop of this account",
             do="Check the name.",
         )
+    drop = here.drops.close_unassigned(drop_id, Outcome.CANCELLED, "cancelled", f"Cancelled by {requested_by}.")
     if drop.outcome is None:
-        _check_in_time(here, drop)
-        here.audit.append_once(requested_by, "hand-over.cancelled", drop_id, {}, here.now())
-        drop = here.drops.close(drop_id, Outcome.CANCELLED, "cancelled", f"Cancelled by {requested_by}.")
-    return drop.outcome or Outcome.CANCELLED
+        raise _too_late(drop)
+    if drop.outcome is Outcome.CANCELLED:
+        here.audit.append_once(
+            requested_by, "hand-over.cancelled", drop_id, {"reason": drop.outcome_reason}, here.now()
+        )
+    return drop.outcome
 
 
 @step(PrefectUnavailable, "cancel the run that waits")
@@ -61,14 +64,11 @@ def cancel_run(drop_id: str) -> bool:
         return True
 
 
-def _check_in_time(here: Installation, drop: Drop) -> None:
-    assignments = (here.certificates.find_assignment(edge.name, drop.hostname) for edge in here.settings.edges)
-    certificate = here.certificates.find_by_drop(drop.id)
-    if certificate and any(found and found.certificate_id == certificate.id for found in assignments):
-        raise Rejected(
-            drop.id,
-            got=f"the edges are being set up for {drop.hostname}, or serve it already",
-            wanted="a hand-over that has changed no edge yet",
-            do="Wait for its end; then have HTTPS disabled for the hostname if it is not wanted.",
-            code="too-late",
-        )
+def _too_late(drop: Drop) -> Rejected:
+    return Rejected(
+        drop.id,
+        got=f"the edges are being set up for {drop.hostname}, or serve it already",
+        wanted="a hand-over that has changed no edge yet",
+        do="Wait for its end; then have HTTPS disabled for the hostname if it is not wanted.",
+        code="too-late",
+    )

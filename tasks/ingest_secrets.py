@@ -23,7 +23,10 @@ from tasks.retries import step
 @step(StoreUnavailable, "(2) ingest the secrets")
 def ingest_secrets(drop_id: str) -> str:
     """
-    Open the drop's one envelope, check the certificate, seal all files into the vault, and give the certificate id.
+    Open the drop's one envelope, check the certificate, seal it into the vault, and give the certificate id.
+
+    What is sealed is what an edge serves: the key as it was sent, the leaf, the chain in order. It is chosen once,
+    here: days later another leaf among the files might be valid, or another root be trusted.
 
     Which object version counts is on record before it is opened, so a later upload changes nothing.
 
@@ -98,7 +101,9 @@ def _reseal(here: Installation, drop: Drop, envelope: bytes, now: datetime) -> _
     checked = _check(files, _terms(here, drop, now), drop)
     data_key = os.urandom(32)
     certificate_id = certificate_id_of(drop.id)
-    sealed = seal_bundle(files, data_key, os.urandom(12), certificate_id, drop.hostname, drop.account)
+    sealed = seal_bundle(
+        checked.hand_over(files), data_key, os.urandom(12), certificate_id, drop.hostname, drop.account
+    )
     wrapped = here.keys.wrap(data_key, vault_context(certificate_id, drop))
     return _Resealed(checked, hashlib.sha256(checked.edge_pem(files)).hexdigest(), sealed, wrapped)
 

@@ -13,7 +13,7 @@ from tasks.clients.plans import fetch_approved_plan
 from tasks.clients.settings import Edge as EdgeSettings
 from tasks.core.errors import CertferryError, EdgeUnavailable, ProofFailed
 from tasks.core.hand_over import check_live
-from tasks.core.model import Certificate, Handshake
+from tasks.core.model import Certificate, Handshake, Outcome
 from tasks.retries import step
 
 
@@ -35,9 +35,7 @@ def provision_edges(drop_id: str, plan_sha256: str) -> None:
 
         ApprovalDenied: The decision on this plan was no.
 
-        BadBundle: The certificate has become unfit since it came in, for example by age.
-
-        Rejected: Code ``key-compromised``: its key was seen in a ticket since it came in.
+        Rejected: Code ``expired``; or ``key-compromised``: its key was seen in a ticket since it came in, or blocked.
 
         Drifted: The bundle is not the one that was approved, or an edge does not take it.
 
@@ -68,6 +66,8 @@ def release_edges(drop_id: str) -> None:
     """
     Undo `provision_edges`: each edge serves what it served before this hand-over.
 
+    A hand-over that completed is left alone: what it put on the edges is taken off by disabling the hostname.
+
     Repeat: An edge that is not meant to serve this certificate is left alone.
 
     Undo: `provision_edges`.
@@ -77,7 +77,7 @@ def release_edges(drop_id: str) -> None:
     """
     here = current()
     certificate = here.certificates.find_by_drop(drop_id)
-    if certificate is None:
+    if certificate is None or here.drops.fetch(drop_id).outcome is Outcome.COMPLETED:
         return
     assigned = [edge.name for edge in here.edges if _is_assigned(here, edge, certificate)]
     failures = _put_back(here, certificate)

@@ -9,7 +9,7 @@ from tasks.clients.installation import Installation, current
 from tasks.clients.settings import Edge as EdgeSettings
 from tasks.core.errors import EdgeUnavailable, NotFound, ProofFailed
 from tasks.core.hand_over import lease_name
-from tasks.core.model import Hostname
+from tasks.core.model import parse_hostname
 from tasks.core.reconcile import Action, plan_repairs
 from tasks.retries import step
 
@@ -42,16 +42,16 @@ def survey_edges() -> tuple[list[Action], list[str]]:
 
 
 @step(EdgeUnavailable, "refill an edge from the vault")
-def refill_edge(edge_name: str, hostname: Hostname) -> None:
+def refill_edge(edge_name: str, name: str) -> None:
     """
-    Put on an edge what it is meant to serve for *hostname*, and see it from outside.
+    Put on an edge what it is meant to serve for the hostname *name*, and see it from outside.
 
     Repeat: An edge that serves it is left as it is, but for another handshake.
 
     Undo: None: it is what the records say.
 
     Raises:
-        BadBundle, Rejected: The certificate can serve no more: a person must look.
+        Rejected: The certificate can serve no more: a person must look.
 
         Drifted: The vault does not hold what is on record.
 
@@ -59,7 +59,7 @@ def refill_edge(edge_name: str, hostname: Hostname) -> None:
 
         EdgeUnavailable: It did not answer.
     """
-    here = current()
+    here, hostname = current(), parse_hostname(name)
     now = here.now()
     edge, settings = _edge(here, edge_name)
     assignment = here.certificates.find_assignment(edge_name, hostname)
@@ -81,9 +81,9 @@ def refill_edge(edge_name: str, hostname: Hostname) -> None:
 
 
 @step(EdgeUnavailable, "take off an edge what it is not meant to serve")
-def clear_edge(edge_name: str, hostname: Hostname) -> None:
+def clear_edge(edge_name: str, name: str) -> None:
     """
-    Take *hostname* off an edge, with its bundle, unless it is meant to serve it after all.
+    Take the hostname *name* off an edge, with its bundle, unless it is meant to serve it after all.
 
     Repeat: What is gone is gone.
 
@@ -92,7 +92,7 @@ def clear_edge(edge_name: str, hostname: Hostname) -> None:
     Raises:
         EdgeUnavailable: It did not answer.
     """
-    here = current()
+    here, hostname = current(), parse_hostname(name)
     edge, _ = _edge(here, edge_name)
     bundle = edge.get(hostname)
     if here.certificates.find_assignment(edge_name, hostname) is None and bundle:

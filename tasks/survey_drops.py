@@ -27,6 +27,20 @@ def survey_drops() -> dict[str, Care]:
     return {drop_id: care for drop_id, care in needs.items() if care is not Care.NOTHING}
 
 
+@step(RecordsUnavailable, "look at one drop")
+def survey_drop(drop_id: str) -> Care:
+    """
+    Give what one drop needs.
+
+    Repeat: Reads only.
+
+    Undo: None is needed.
+    """
+    here = current()
+    now, drop = here.now(), here.drops.fetch(drop_id)
+    return _look(here, drop, _find_run(here, drop, now), now)
+
+
 @step(RecordsUnavailable, "look at the drops whose lease ran out")
 def survey_abandoned() -> dict[str, Care]:
     """

@@ -170,7 +170,7 @@ class Office:
         return [str(entry["action"]) for entry in self.here.audit.entries(drop_id)]
 
 
-def make_office(directory: Path, authority: CA) -> Office:
+def make_office(directory: Path, authority: CA, clocked: type[Clocked] = Clocked) -> Office:
     """Give an office whose records lie in *directory*, trusting the root of *authority*; lend its installation."""
     (directory / "root.pem").write_bytes(authority.root.pem)
     changed = {
@@ -179,7 +179,7 @@ def make_office(directory: Path, authority: CA) -> Office:
         "operators": {"approvers": ["olga", "Oscar"]},
         "trust": {"store": "private", "file": directory / "root.pem"},
     }
-    return Office(Clocked(Settings(**{**SETTINGS, **changed})), authority)
+    return Office(clocked(Settings(**{**SETTINGS, **changed})), authority)
 
 
 @pytest.fixture(name="authority", scope="session")

@@ -6,7 +6,7 @@ What Prefect itself does with them is shown on a real server, in `tests/stack`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
@@ -75,18 +75,26 @@ class Theatre:
         return wait_for_input.model_validate(self._given[key])
 
 
-def _without_prefect(monkeypatch: pytest.MonkeyPatch, modules: Iterable[ModuleType]) -> None:
-    """Replace every step in *modules* by its plain function."""
+def plain(step: Task[Any, Any]) -> Callable[..., Any]:
+    return step.fn
+
+
+def without_prefect(
+    monkeypatch: pytest.MonkeyPatch,
+    modules: Iterable[ModuleType],
+    play: Callable[[Task[Any, Any]], Callable[..., Any]] = plain,
+) -> None:
+    """Replace every step in *modules* by its plain function, or by what *play* makes of it."""
     for module in modules:
         for name, value in list(vars(module).items()):
             if isinstance(value, Task):
-                monkeypatch.setattr(module, name, value.fn)
+                monkeypatch.setattr(module, name, play(value))
 
 
 @pytest.fixture(name="theatre")
 def _theatre(office: Office, monkeypatch: pytest.MonkeyPatch) -> Theatre:
     theatre = Theatre(office)
-    _without_prefect(monkeypatch, (destroy_drop, endings, gates, provision, watch_drops, watch_tickets))
+    without_prefect(monkeypatch, (destroy_drop, endings, gates, provision, watch_drops, watch_tickets))
     monkeypatch.setattr(gates, "suspend_flow_run", theatre.suspend)
     monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", RUN)
     monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__RUN_COUNT", "1")

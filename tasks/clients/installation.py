@@ -32,6 +32,7 @@ from tasks.clients.tickets import EmbeddedDesk, TicketDesk
 from tasks.core import policy
 from tasks.core.certificate import Rules, Terms, load_roots
 from tasks.core.doctor.terms import parse_blocked_keys
+from tasks.core.errors import BadInput, Drifted
 from tasks.core.model import Hostname
 
 
@@ -47,15 +48,19 @@ class Installation:
 
     def terms(self, hostname: Hostname, now: datetime) -> Terms:
         """
-        Give the terms by which files for *hostname* are judged here; step 2 and step 4 do, and must not differ.
+        Give the terms by which files for *hostname* are judged here.
 
         Raises:
-            BadInput: The trust store or the list of blocked keys is not what the settings say.
+            Drifted: Code ``settings-unusable``: the trust store or the list of blocked keys cannot be used. It is not
+                the customer's fault, so it must refuse no hand-over and destroy no drop.
         """
         trust = self.settings.trust
         assert trust.roots_file is not None  # noqa: S101 - the settings have been checked
-        roots = load_roots(trust.roots_file.read_bytes())
-        return Terms(roots, trust.store == "public", now, hostname, self._rules())
+        try:
+            roots = load_roots(trust.roots_file.read_bytes())
+            return Terms(roots, trust.store == "public", now, hostname, self._rules())
+        except (BadInput, OSError, UnicodeDecodeError) as fault:
+            raise _unusable(fault) from None
 
     def _rules(self) -> Rules:
         rules = self.settings.rules
@@ -133,6 +138,17 @@ class Installation:
     @cached_property
     def orchestrator(self) -> Orchestrator:
         return PrefectOrchestrator()
+
+
+def _unusable(fault: BadInput | OSError | UnicodeDecodeError) -> Drifted:
+    what = f"{fault.subject}: {fault.got}" if isinstance(fault, BadInput) else str(fault)
+    return Drifted(
+        "the settings",
+        got=f"what they name cannot be used ({what})",
+        wanted="a trust store and a list of blocked keys that can be read",
+        do="Mend the file that `trust` or `rules` in the settings names; then run the hand-over again.",
+        code="settings-unusable",
+    )
 
 
 _lent: ContextVar[Installation | None] = ContextVar("certferry_installation", default=None)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Self
 
 import certifi
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.core import policy
@@ -35,6 +35,16 @@ def _hostname(text: str) -> Hostname:
 
 
 AHostname = Annotated[Hostname, AfterValidator(_hostname)]
+
+
+def _with_unit(value: Any) -> Any:
+    if isinstance(value, int | float):
+        raise ValueError("a bare number: say its unit, as in P14D (days) or PT15M (minutes)")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_with_unit), Field(gt=timedelta(0))]
+"""A positive ISO 8601 duration; a number without a unit is refused, since it would be taken for seconds."""
 
 
 class Section(BaseModel):
@@ -64,9 +74,9 @@ class LiveCheck(Section):
         default=[], description="Non-global networks that may be connected to all the same: the local stack's."
     )
     http_port: int = Field(80, ge=1, le=65535)
-    timeout: timedelta = Field(timedelta(seconds=5), description="Of one look-up or request.")
-    deadline: timedelta = policy.DOMAIN_DEADLINE
-    interval: timedelta = policy.DOMAIN_INTERVAL
+    timeout: Duration = Field(timedelta(seconds=5), description="Of one look-up or request.")
+    deadline: Duration = policy.DOMAIN_DEADLINE
+    interval: Duration = policy.DOMAIN_INTERVAL
 
 
 class Store(Section):
@@ -92,8 +102,8 @@ class Keys(Section):
 class Drops(Section):
     """How long a drop and its upload capability live."""
 
-    lifetime: timedelta = policy.DROP_LIFETIME
-    upload_lifetime: timedelta = policy.UPLOAD_LIFETIME
+    lifetime: Duration = policy.DROP_LIFETIME
+    upload_lifetime: Duration = policy.UPLOAD_LIFETIME
     max_open: int = Field(policy.MAX_OPEN_DROPS, ge=1)
 
 
@@ -102,7 +112,7 @@ class Trust(Section):
 
     store: Literal["public", "private"] = Field("public", description="public is certifi; private is `file`.")
     file: Path | None = Field(None, description="PEM of a private trust store's roots.")
-    minimum_validity: timedelta = Field(policy.MIN_VALIDITY_LEFT, description="A leaf must last at least this long.")
+    minimum_validity: Duration = Field(policy.MIN_VALIDITY_LEFT, description="A leaf must last at least this long.")
 
     @property
     def roots_file(self) -> Path | None:
@@ -114,6 +124,7 @@ Warned = Literal[
     "address-as-name",
     "chain-expires-first",
     "must-staple",
+    "name-malformed",
     "no-sct",
     "renewal-names-dropped",
     "renewal-older",
@@ -128,7 +139,7 @@ class Rules(Section):
 
     rsa_minimum_bits: int = Field(min(policy.RSA_BITS), ge=min(policy.RSA_BITS), le=max(policy.RSA_BITS))
     curves: list[Literal["secp256r1", "secp384r1"]] = Field(list(policy.EC_CURVES), description="[] takes RSA only.")
-    maximum_lifetime: timedelta | None = Field(None, description="Of a leaf, public or private.")
+    maximum_lifetime: Duration | None = Field(None, description="Of a leaf, public or private.")
     maximum_names: int = Field(policy.MAX_SANS, ge=1, le=policy.MAX_SANS)
     refused_warnings: list[Warned] = Field([], description="Warnings that refuse here; docs/findings has each.")
     blocked_keys: Path | None = Field(None, description="A file of public keys nobody may use: SHA-256 of the SPKI.")
@@ -187,6 +198,8 @@ class Settings(BaseSettings):
     def _check_trust(self) -> Self:
         if self.trust.roots_file is None:
             raise ValueError("trust.file: a private trust store needs the PEM file of its roots")
+        if self.trust.store == "public" and self.trust.file:
+            raise ValueError("trust.file: only a private trust store has one; say store: private, or leave it out")
         return self
 
     @classmethod

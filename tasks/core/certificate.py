@@ -28,7 +28,7 @@ from tasks.core.doctor.leaf import dns_names, issuer_of, name_of
 from tasks.core.doctor.public_key import describe_certified
 from tasks.core.doctor.terms import Installed, KeyStanding, Rules, Terms
 from tasks.core.doctor.verdict import CheckedBundle, Link, Role, Verdict
-from tasks.core.errors import BadBundle, BadInput, Who
+from tasks.core.errors import BadInput, Who
 from tasks.core.files import FILES
 from tasks.core.model import Finding, Severity
 from tasks.core.text import printable
@@ -41,13 +41,12 @@ __all__ = [
     "Rules",
     "Terms",
     "Verdict",
-    "check_bundle",
     "judge",
     "load_roots",
 ]
 
 # What these say has findings of its own, or nothing to mend; a filter that is set once cannot get lost between threads.
-warnings.filterwarnings("ignore", ".*serial number|Diffie-Hellman", CryptographyDeprecationWarning)
+warnings.filterwarnings("ignore", ".*serial number|Diffie-Hellman|Invalid ASN.1", CryptographyDeprecationWarning)
 warnings.filterwarnings("ignore", "PKCS#7 certificates could not be parsed as DER|Attribute's length", UserWarning)
 
 
@@ -59,12 +58,12 @@ def judge(files: Mapping[str, bytes], terms: Terms) -> Verdict:
         files: By the names that the customer knows them by; what they are is told by their content.
     """
     contents = read_contents(files, terms.hostname, terms.now)
-    path = find_path(contents.leaf, list(contents.certificates), terms.roots, terms.now) if contents.leaf else None
+    path = _find_path(contents, terms)
     case = Case(contents, terms, path)
     found = [*contents.findings, *(finding for check in CHECKS for finding in check(case))]
     if path and not any(finding.refuses for finding in found):
         found += _validate(path, terms)
-    findings = sort_findings(_runnable(_hardened(finding, terms.rules), contents) for finding in found)
+    findings = sort_findings(_runnable(_hardened(finding, terms), contents) for finding in found)
     refused = path is None or any(finding.refuses for finding in findings)
     return Verdict(
         hostname=terms.hostname,
@@ -73,19 +72,6 @@ def judge(files: Mapping[str, bytes], terms: Terms) -> Verdict:
         key=f"{contents.key.facts.shown} ({printable(contents.key.file)})" if contents.key else None,
         chain=tuple(_links(path, contents)) if path else (),
     )
-
-
-def check_bundle(files: Mapping[str, bytes], terms: Terms) -> CheckedBundle:
-    """
-    Give the checked bundle of *files*; the arguments are those of `judge`.
-
-    Raises:
-        BadBundle: At least one finding refuses; the error carries all of them.
-    """
-    verdict = judge(files, terms)
-    if verdict.bundle is None:
-        raise BadBundle.of(terms.hostname or "the files", verdict.findings)
-    return verdict.bundle
 
 
 def load_roots(pem: bytes) -> list[x509.Certificate]:
@@ -107,9 +93,15 @@ def load_roots(pem: bytes) -> list[x509.Certificate]:
         ) from None
 
 
-def _hardened(finding: Finding, rules: Rules) -> Finding:
-    """Make a warning refuse where the installation wants it so."""
-    refused = finding.severity is Severity.WARN and finding.code in rules.refused_warnings
+def _find_path(contents: Contents, terms: Terms) -> Path | None:
+    if contents.leaf is None:
+        return None
+    return find_path(contents.leaf, list(contents.certificates), terms.roots, terms.now, terms.hostname)
+
+
+def _hardened(finding: Finding, terms: Terms) -> Finding:
+    """Make a warning refuse where it does not do, by the installation's rules or under public trust."""
+    refused = finding.severity is Severity.WARN and finding.code in terms.refused_warnings
     return replace(finding, severity=Severity.REFUSE) if refused else finding
 
 

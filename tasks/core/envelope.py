@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,10 +76,11 @@ def seal(files: Mapping[str, bytes], secret: bytes, suite: int, public_key: byte
     Raises:
         BadInput: The files are too large together, or the public key is not one of *suite*.
     """
-    try:
+    sealed = None
+    with suppress(ValueError, KeyError):
         sealed = _suite(suite).encrypt(pack(files, secret=secret), _public_key(suite, public_key), binding.info())
-    except (ValueError, KeyError):
-        raise _bad_public_key(binding) from None
+    if sealed is None:
+        raise _bad_public_key(binding)
     envelope = MAGIC + bytes([suite]) + sealed
     if len(envelope) > policy.ENVELOPE_MAX_BYTES:
         raise BadInput(
@@ -101,10 +103,9 @@ def open_envelope(envelope: bytes, suite: int, seed: bytes, secret_sha256: str, 
     Raises:
         CannotOpen: For whatever reason; the error is the same for all of them.
     """
-    try:
+    with suppress(InvalidTag, ValueError, KeyError, TypeError):
         return _open(envelope, suite, seed, secret_sha256, binding)
-    except (InvalidTag, ValueError, KeyError, TypeError):
-        raise CannotOpen.for_drop(binding.drop_id) from None
+    raise CannotOpen.for_drop(binding.drop_id)  # not while the other is handled: it would hang behind this one
 
 
 def _open(envelope: bytes, suite: int, seed: bytes, secret_sha256: str, binding: Binding) -> dict[str, bytes]:

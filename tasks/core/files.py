@@ -8,9 +8,9 @@ than the one that encoding gives.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from tasks.core import policy
@@ -43,14 +43,13 @@ def unpack(packed: bytes, *more: str) -> tuple[dict[str, bytes], tuple[bytes, ..
     Decode what `pack` gave: the files, and the values called *more* in that order.
 
     Raises:
-        ValueError: It is anything that `pack` does not give. The text says nothing about the content.
+        ValueError: It is anything that `pack` does not give. Neither the error nor what is behind it has any content.
     """
     if len(packed) > policy.ENVELOPE_MAX_BYTES:
         raise ValueError("too large")
-    try:
+    content = None
+    with suppress(ValueError, RecursionError):
         content = json.loads(packed.decode("ascii"), object_pairs_hook=_refuse_duplicates)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
     if not isinstance(content, dict) or set(content) != {"files", *more}:
         raise ValueError("not an encoding of files")
     files = content["files"]
@@ -66,12 +65,11 @@ def _encode(value: bytes) -> str:
 def _decode(text: object) -> bytes:
     if not isinstance(text, str):
         raise ValueError("not base64")
-    try:
+    value = None
+    with suppress(ValueError):
         value = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise ValueError("not base64") from None
-    if _encode(value) != text:
-        raise ValueError("not the one base64 of its value")
+    if value is None or _encode(value) != text:
+        raise ValueError("not the one base64 of a value")
     return value
 
 

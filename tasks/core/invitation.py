@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -91,10 +92,7 @@ def parse_invitation(text: bytes) -> Invitation:
 def _parse_document(text: bytes) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise _bad(f"{len(text)} bytes, more than {MAX_BYTES}")
-    try:
-        document = json.loads(text.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise _bad("not JSON") from None
+    document = _parse_json(text)
     if not isinstance(document, dict) or document.get("certferry_invitation") != VERSION:
         raise _bad(f"not an invitation of version {VERSION}")
     if missing := [name for name in _FIELDS if name not in document]:
@@ -102,6 +100,12 @@ def _parse_document(text: bytes) -> dict[str, Any]:
     if len(document) != len(_FIELDS):
         raise _bad("with fields that do not belong there")
     return document
+
+
+def _parse_json(text: bytes) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.loads(text.decode("utf-8"))
+    raise _bad("not JSON")  # not while the other is handled: that one holds the secret
 
 
 def _parse_suite(value: object) -> int:
@@ -137,10 +141,11 @@ def _text(document: Mapping[str, Any], name: str) -> str:
 
 
 def _octets(document: Mapping[str, Any], name: str, length: int) -> bytes:
-    try:
-        value = base64.b64decode(_text(document, name), validate=True)
-    except ValueError:
-        raise _bad(f"{name} is not base64") from None
+    value, text = None, _text(document, name)
+    with suppress(ValueError):
+        value = base64.b64decode(text, validate=True)
+    if value is None:
+        raise _bad(f"{name} is not base64")
     if len(value) != length:
         raise _bad(f"{name} is not {length} bytes long")
     return value

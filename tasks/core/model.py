@@ -64,11 +64,18 @@ def parse_hostname(text: str) -> Hostname:
 
 def _bad_hostname(text: str) -> BadHostname:
     return BadHostname(
-        repr(text[:80]),
+        quote_typed(text),
         got="not a hostname",
         wanted="a fully qualified name such as shop.example.com, without wildcard",
         do="Give the name as your visitors type it, without https:// and path.",
     )
+
+
+def quote_typed(text: str) -> str:
+    """Give the beginning of what somebody typed, quoted, for a message; a key that was pasted there is taken out."""
+    from tasks.core.ticket_text import redact  # here, because it loads cryptography
+
+    return repr(redact(text[: policy.TICKET_MAX_CHARS])[:80])  # in this order: 80 characters can hold a whole secret
 
 
 def parse_name(text: str, kind: str) -> str:
@@ -80,7 +87,7 @@ def parse_name(text: str, kind: str) -> str:
     """
     if not _NAME.fullmatch(text):
         raise BadInput(
-            f"{kind} {text[:80]!r}",
+            f"{kind} {quote_typed(text)}",
             got="not a valid name",
             wanted="a lower-case letter, then at most 62 lower-case letters, digits and hyphens",
             do=f"Choose another name for the {kind}.",
@@ -111,7 +118,7 @@ def parse_id(text: str, kind: str) -> str:
     """
     if not (_ID.fullmatch(text) and text.startswith(f"{kind}-")):
         raise BadInput(
-            f"{kind} id {text[:80]!r}",
+            f"{kind} id {quote_typed(text)}",
             got="not an id",
             wanted=f"{kind}- and 26 characters",
             do="Copy the id again.",

@@ -18,14 +18,13 @@ from tasks.core.doctor.findings import refuse, shell_name
 from tasks.core.errors import BadInput
 from tasks.core.model import Finding
 from tasks.core.text import printable
-from tasks.core.ticket_text import redact
+from tasks.customer.reading import NO_FOLLOW, NotAFile, read_file
+from tasks.customer.unkeyed import unkeyed
 
 MAX_DEPTH: Final = 3  # directories, the given one counts: some authorities sort what they send
 _JUNK: Final = frozenset({"__MACOSX", "Thumbs.db"})  # what file managers add without being asked; others are hidden
 _COPIES: Final = "copies"
 _SHOWN: Final = 10  # names in one sentence
-_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,8 @@ class Collected:
 
     Attributes:
         files: Contents by name, as the customer would type it: in the directory that was given where that is the only
-            argument, else in the directory where the command ran. At most `policy.MAX_FILES`.
+            argument, else in the directory where the command ran; without a key that somebody pasted in a name's
+            place. At most `policy.MAX_FILES`.
 
         findings: A refusal for everything that was not read; it is for the caller to tell whether it was needed.
     """
@@ -66,7 +66,7 @@ def collect(paths: Sequence[Path]) -> Collected:
 class _Reading:
     """What was found so far; *links* by the directory they are in, whose name is empty or ends in ``/``."""
 
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
     links: dict[str, list[Path]] = field(default_factory=dict)
     unread: list[Finding] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
@@ -76,17 +76,15 @@ class _Reading:
     def take(self, path: Path, is_alone: bool) -> None:
         """Take what the customer named: links are followed here, since they were asked for."""
         name = path.as_posix()
-        shown = redact(name)  # a key that was pasted in the place of its file's name
         try:
-            mode = path.stat().st_mode
-            if stat.S_ISDIR(mode):
+            if stat.S_ISDIR(path.stat().st_mode):
                 self._take_directory(path, "" if is_alone else f"{name.rstrip('/')}/")
             else:
-                self._take_file(path, name, mode)
+                self._take_file(path, name)
         except (FileNotFoundError, NotADirectoryError):
-            self.missing.append(shown)
+            self.missing.append(name)
         except OSError as error:
-            self.unread.append(_unreadable(path, shown, error))
+            self.unread.append(_unreadable(path, name, error))
 
     def _take_directory(self, directory: Path, prefix: str) -> None:
         """Take what lies in *directory*, what lies deeper later, so that the limit leaves out the deepest."""
@@ -119,17 +117,23 @@ class _Reading:
             self.links.setdefault(prefix, []).append(Path(entry.path))
             return
         try:
-            self._take_file(Path(entry.path), name, entry.stat(follow_symlinks=False).st_mode, _NO_FOLLOW)
+            self._take_file(Path(entry.path), name, NO_FOLLOW)
         except OSError as error:
             self.unread.append(_unreadable(Path(entry.path), name, error))
 
-    def _take_file(self, path: Path, name: str, mode: int, flags: int = 0) -> None:
-        if not stat.S_ISREG(mode):
-            cause = f"{printable(name)} is not a regular file, but a pipe, a socket or a device"
+    def _take_file(self, path: Path, name: str, flags: int = 0) -> None:
+        try:
+            content = read_file(path, policy.ARCHIVE_MAX_BYTES + 1, flags)
+        except NotAFile as error:
+            cause = f"{_shown(name)} is {error.strerror}"
             self.unread.append(refuse("not-a-file", cause, "Put what it gives into a file, and hand that over."))
-            return
-        with os.fdopen(os.open(path, _FLAGS | flags), "rb") as file:
-            self.files[name] = file.read(policy.ARCHIVE_MAX_BYTES + 1)
+        else:
+            self.files[self._free(unkeyed(name))] = content
+
+    def _free(self, name: str) -> str:
+        """Give *name*, or with a number if it is taken: two names that were keys look the same without."""
+        numbered = (f"{name} ({number})" for number in range(2, policy.MAX_FILES + 2))
+        return next(x for x in (name, *numbered) if x not in self.files)
 
 
 def _is_junk(name: str) -> bool:
@@ -137,36 +141,64 @@ def _is_junk(name: str) -> bool:
 
 
 def _explain_links(links: dict[str, list[Path]]) -> Iterator[Finding]:
-    """Say how to have the files themselves, one command for each directory, such as those that certbot keeps."""
+    """Say how to have what is behind the links of each directory; only files are copied: a link may lead to ``/``."""
     for prefix, paths in links.items():
-        lead_to = {path: _stat(path) for path in paths}
-        for path in paths:
-            if lead_to[path] is None:
-                cause = f"{printable(prefix + path.name)} is a symbolic link that leads to nothing you can read"
+        behind = {f"{prefix}{path.name}": _mode(path) for path in paths}
+        for name, mode in behind.items():
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                cause = f"{_shown(name)} is a symbolic link that leads to nothing you can read"
                 yield refuse("symbolic-link", cause, "Put the file itself there.")
-        if names := [f"{prefix}{path.name}" for path in paths if lead_to[path]]:
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            listed = ", ".join(printable(name) for name in names[:_SHOWN]) + more
-            kind = "is a symbolic link" if len(names) == 1 else "are symbolic links"
-            target = f"{prefix}{_COPIES}"
-            fix = f"Copy what is behind, and give the directory {printable(target)}; or name the files one by one."
-            words, into = " ".join(map(shell_name, names)), shell_name(target)
-            command = f"mkdir -p -m 700 {into} && cp -RL {words} {into}"
-            yield refuse("symbolic-link", f"{listed} {kind}; in a directory none is followed", fix, command)
+        if names := [name for name, mode in behind.items() if stat.S_ISDIR(mode)]:
+            fix = "If your files are in there, give that directory itself."
+            yield refuse("symbolic-link", _describe_links(names, " to directories"), fix)
+        if names := [name for name, mode in behind.items() if stat.S_ISREG(mode)]:
+            yield _copy_links(prefix, names)
+
+
+def _copy_links(prefix: str, names: Sequence[str]) -> Finding:
+    """Say how to have the files themselves, with one command for all of a directory such as those certbot keeps."""
+    target = f"{prefix}{_COPIES}"
+    fix = f"Copy what is behind, and give the directory {_shown(target)}; or name the files one by one."
+    words, into = " ".join(map(shell_name, names)), shell_name(target)
+    command = _typed(f"mkdir -p -m 700 {into} && cp -RL {words} {into}", *names)
+    return refuse("symbolic-link", _describe_links(names), fix, command)
+
+
+def _describe_links(names: Sequence[str], to: str = "") -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    kind = "is a symbolic link" if len(names) == 1 else "are symbolic links"
+    return f"{', '.join(map(_shown, names[:_SHOWN]))}{more} {kind}{to}; in a directory none is followed"
+
+
+def _shown(name: str) -> str:
+    """Give *name* to be read, without a key that was pasted in its place."""
+    return printable(unkeyed(name))
+
+
+def _typed(command: str, *names: str) -> str:
+    """Give *command*, or none if one of its *names* cannot be shown."""
+    return command if all(name == unkeyed(name) for name in names) else ""
 
 
 def _unreadable(path: Path, name: str, error: OSError) -> Finding:
     """Say why it cannot be read, with the command that helps: another one where it is somebody else's."""
-    cause = f"{printable(name)} cannot be read ({error.strerror or type(error).__name__})"
+    cause = f"{_shown(name)} cannot be read ({error.strerror or type(error).__name__})"
     if not isinstance(error, PermissionError):
         return refuse("file-unreadable", cause, "Put a file that can be read in its place.")
     status, word = _stat(path), shell_name(name)
     if status and status.st_uid == getattr(os, "geteuid", int)():  # a system without owners has one
         letters = "rX" if stat.S_ISDIR(status.st_mode) else "r"
-        return refuse("file-unreadable", cause, "Make it readable for you.", f"chmod u+{letters} {word}")
-    copy = shell_name(f"{path.name}.copy")
+        return refuse("file-unreadable", cause, "Make it readable for you.", _typed(f"chmod u+{letters} {word}", name))
+    copy = shell_name(unkeyed(f"{path.name}.copy"))
     fix = f"It belongs to somebody else: make a copy that is yours, and hand over {copy} in its place."
-    return refuse("file-unreadable", cause, fix, f'sudo cp -RL {word} {copy} && sudo chown -R "$(id -u)" {copy}')
+    command = f'sudo cp -RL {word} {copy} && sudo chown -R "$(id -u)" {copy}'
+    return refuse("file-unreadable", cause, fix, _typed(command, name))
+
+
+def _mode(path: Path) -> int:
+    """Give the mode of what is there, behind a link too, or 0 where it cannot be looked at."""
+    status = _stat(path)
+    return status.st_mode if status else 0
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -180,12 +212,12 @@ def _stat(path: Path) -> os.stat_result | None:
 def _too_deep(names: Sequence[str]) -> Iterator[Finding]:
     if names:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        cause = f"only {MAX_DEPTH} levels of directories are read, so {printable(names[0])}{more} was left out"
+        cause = f"only {MAX_DEPTH} levels of directories are read, so {_shown(names[0])}{more} was left out"
         yield refuse("directory-too-deep", cause, "Give the directory that your files are in.")
 
 
 def _missing(name: str) -> Finding:
-    return refuse("file-missing", f"there is no file {printable(name)}", "Check its name.")
+    return refuse("file-missing", f"there is no file {_shown(name)}", "Check its name.")
 
 
 def _too_many() -> Finding:
@@ -196,7 +228,7 @@ def _too_many() -> Finding:
 
 def _nothing_there(names: Sequence[str]) -> BadInput:
     return BadInput(
-        ", ".join(printable(name) for name in names),
+        ", ".join(printable(name) for name in unkeyed("\x1f".join(names)).split("\x1f")),  # a key in pieces is one, too
         got="no such file or directory",
         wanted="the directory with your key and certificates, or these files",
         do="Check the name.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from tasks.core.errors import BadInput, Forbidden
 from tasks.core.invitation import parse_invitation, render_invitation
 from tasks.core.model import Invitation
 from tasks.customer.private import find_private, write_private
+from tasks.customer.unkeyed import unkeyed
 
 DEFAULT_URL: Final = "http://127.0.0.1:8700"  # the local stack's front desk
 
@@ -56,13 +58,12 @@ class Home:
         content = find_private(path)
         if content is None:
             return None
-        try:
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             document = json.loads(content)
             return Login(check_url(str(document["url"])), check_token(str(document["token"])))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise BadInput(
-                str(path), got="damaged", wanted="what `certferry login` wrote", do="Run `certferry login` again."
-            ) from None
+        raise BadInput(  # not while the other is handled: that one holds the token
+            str(path), got="damaged", wanted="what `certferry login` wrote", do="Run `certferry login` again."
+        )
 
     def fetch_login(self) -> Login:
         """
@@ -122,7 +123,7 @@ def check_url(url: str) -> str:
         host = ""
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
         raise BadInput(
-            f"the front desk's address {url[:200]!r}",
+            f"the front desk's address {unkeyed(url)[:200]!r}",
             got="not an https address",
             wanted="https://..., or http:// on this very machine",
             do="Give the address the platform's operators gave you.",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from tasks.closed_memory import close_memory
 from tasks.core.doctor.report import render_markdown
 from tasks.core.model import parse_hostname
-from tasks.core.ticket_text import redact
 from tasks.customer.collect import collect
 from tasks.customer.examination import Examination, examine
 from tasks.customer.session import Session
@@ -23,7 +23,7 @@ def diagnose(
     Raises:
         BadInput: There is nothing at *paths*, or another argument is not what it should be.
     """
-    asked = None if hostname is None else parse_hostname(redact(hostname))
+    asked = None if hostname is None else parse_hostname(hostname)
     close_memory()
     return examine(collect(paths), asked, trust, installed, session.now())
 
@@ -35,5 +35,5 @@ def show(session: Session, examination: Examination, paths: Sequence[Path], as_m
         return
     from tasks.customer.diagnosis import draw_examination
 
-    elsewhere = len(paths) == 1 and paths[0] != Path() and paths[0].is_dir()
+    elsewhere = len(paths) == 1 and paths[0] != Path() and os.path.isdir(paths[0])  # noqa: PTH112  # a long name is none
     session.output.result(examination.as_dict(), lambda: draw_examination(examination, paths[0] if elsewhere else None))

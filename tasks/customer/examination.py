@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tasks.core import policy
 from tasks.core.certificate import FILES, Installed, Terms, Verdict, judge, load_roots
 from tasks.core.doctor.contents import read_contents
 from tasks.core.doctor.findings import note, sort_findings
@@ -20,8 +21,10 @@ from tasks.core.doctor.manifest import TYPE
 from tasks.core.doctor.public_key import describe_certified
 from tasks.core.errors import BadBundle, BadInput
 from tasks.core.model import Finding, Hostname, Severity
-from tasks.core.ticket_text import redact
+from tasks.core.ticket_text import REMOVED
 from tasks.customer.collect import Collected
+from tasks.customer.reading import read_file
+from tasks.customer.unkeyed import unkeyed
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 # What only the platform can say for sure: it may trust a private store that this machine does not have.
 TRUST_CODES: Final = frozenset({"chain-untrusted", "chain-incomplete"})
 _NOT_PUBLIC: Final = "no-sct"
+_ROOTS_MAX_BYTES: Final = 4 * policy.MIB  # of a trust store; the public one has 250 KiB
 _MISSING_CODES: Final = frozenset({"key-missing", "certificate-missing"})
 
 
@@ -91,7 +95,7 @@ def examine(
     if trust is None and codes & TRUST_CODES and _NOT_PUBLIC in codes:
         verdict = judge(files, replace(terms, public_trust=False))  # without the public authorities' own rules
         verdict = replace(verdict, findings=tuple(map(_soften, verdict.findings)))
-    findings = sort_findings([*_with_unread(collected.findings, verdict.findings), *added])
+    findings = sort_findings(map(_unkeyed, [*_with_unread(collected.findings, verdict.findings), *added]))
     verdict = replace(verdict, findings=findings)
     return Examination(verdict, _select(files, verdict, now))
 
@@ -139,6 +143,17 @@ def _soften(finding: Finding) -> Finding:
     )
 
 
+def _unkeyed(finding: Finding) -> Finding:
+    """Take a key that is a file's name out of *finding*; without the name, a command is of no use."""
+    command = unkeyed(finding.command)
+    return replace(
+        finding,
+        cause=unkeyed(finding.cause),
+        fix=unkeyed(finding.fix),
+        command="" if REMOVED in command else command,
+    )
+
+
 def _public_roots() -> list[Certificate]:
     import certifi
 
@@ -147,7 +162,10 @@ def _public_roots() -> list[Certificate]:
 
 def _read_roots(path: Path) -> list[Certificate]:
     wanted = "a PEM file of root certificates"
-    content = _read(path, wanted)
+    content = _read(path, wanted, _ROOTS_MAX_BYTES + 1)
+    if len(content) > _ROOTS_MAX_BYTES:
+        got, do = f"more than {_ROOTS_MAX_BYTES} bytes", "Give the file of the platform's roots."
+        raise BadInput(str(path), got=got, wanted=wanted, do=do, code="file-too-large")
     try:
         return load_roots(content)
     except BadInput as error:
@@ -156,7 +174,7 @@ def _read_roots(path: Path) -> list[Certificate]:
 
 def _read_installed(path: Path, now: datetime) -> Installed:
     wanted = "the certificate that serves now"
-    leaf = read_contents({path.name: _read(path, wanted)}, None, now).leaf
+    leaf = read_contents({path.name: _read(path, wanted, policy.FILE_MAX_BYTES + 1)}, None, now).leaf
     if leaf is None:
         do = "Give the file that you handed over last time, or what a browser saves."
         raise BadInput(str(path), got="no certificate that can be read", wanted=wanted, do=do)
@@ -169,9 +187,9 @@ def _read_installed(path: Path, now: datetime) -> Installed:
     )
 
 
-def _read(path: Path, wanted: str) -> bytes:
+def _read(path: Path, wanted: str, most: int) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path, most)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise BadInput(redact(str(path)), got=why, wanted=wanted, do="Check it.", code="unreadable-file") from None
+        raise BadInput(str(path), got=why, wanted=wanted, do="Check it.", code="unreadable-file") from None

@@ -2,12 +2,16 @@
 What the customer sees: results on stdout, everything else on stderr, JSON when asked for.
 
 With ``--json`` stdout holds one document a command (``status --watch``: one a line), errors included, and stderr
-stays empty. Rich is loaded only when something is drawn.
+stays empty. Rich is loaded only when something is drawn. No private key gets through: what is written passes
+`unkeyed` here, what is drawn passes it in `tasks.customer.terminal.plain`.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from tasks.core.errors import BadBundle, CertferryError, NotReady, Unavailable
 from tasks.core.model import Finding
 from tasks.customer.terminal import plain
+from tasks.customer.unkeyed import unkeyed
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -27,7 +32,7 @@ class Output:
 
     def __init__(self, as_json: bool = False, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.as_json = as_json
-        self._out, self._err = out or sys.stdout, err or sys.stderr
+        self._out, self._err = out or sys.stdout or _Closed(), err or sys.stderr or io.StringIO()
 
     def for_programs(self) -> Output:
         """Give the same output, in JSON."""
@@ -36,15 +41,13 @@ class Output:
     def result(self, data: Any, draw: Callable[[], RenderableType]) -> None:
         """Show what a command is for: *data* to a program, what *draw* gives to a person."""
         if self.as_json:
-            self._out.write(json.dumps(data) + "\n")
-            self._out.flush()
+            self._write(json.dumps(unkeyed(data)))
         else:
             console(self._out).print(draw(), crop=False)
 
     def document(self, data: Any, text: str) -> None:
         """Show what a command is for as a *text* that is a document of its own, or *data* to a program."""
-        self._out.write(json.dumps(data) + "\n" if self.as_json else text + "\n")
-        self._out.flush()
+        self._write(json.dumps(unkeyed(data)) if self.as_json else unkeyed(text))
 
     def note(self, text: str) -> None:
         """Tell a person something on the way."""
@@ -61,9 +64,13 @@ class Output:
     def error(self, error: CertferryError) -> None:
         """Show *error* in its six parts."""
         if self.as_json:
-            self._out.write(json.dumps({"error": error.as_dict()}) + "\n")
+            self._write(json.dumps({"error": unkeyed(error.as_dict())}))
         else:
             console(self._err).print(_draw_error(error))
+
+    def _write(self, text: str) -> None:
+        self._out.write(text + "\n")
+        self._out.flush()
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -77,11 +84,22 @@ class Output:
         return console(self._err).status(plain(text))
 
 
+class _Closed(io.StringIO):
+    """A stdout that was closed before the start."""
+
+    def write(self, _: str, /) -> int:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
 def console(file: TextIO) -> Console:
     """Give a console that writes to *file* and finds no markup, emoji or numbers to colour in foreign text."""
     from rich.console import Console
 
-    return Console(file=file, markup=False, highlight=False, emoji=False)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # noqa: PLE0704  # the BrokenPipeError that is being handled, where Rich would leave with code 1
+
+    return Plain(file=file, markup=False, highlight=False, emoji=False)
 
 
 def _draw_error(error: CertferryError) -> Text:

@@ -29,8 +29,9 @@ from tasks.core.doctor.contents import read_contents
 from tasks.core.doctor.public_suffix import is_public_suffix
 from tasks.core.doctor.terms import Terms
 from tasks.core.errors import BadHostname, BadInput
-from tasks.core.model import parse_hostname
+from tasks.core.model import parse_hostname, quote_typed
 from tasks.customer.private import create_new
+from tasks.customer.reading import NotAFile, read_file
 from tasks.customer.session import Session
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -101,7 +102,7 @@ def _parse_name(text: str) -> str:
         parsed = parse_hostname(f"x.{name[2:]}" if wildcard else name)  # x: as one of the names it stands for
     except BadHostname:
         raise BadHostname(
-            repr(text[:80]),
+            quote_typed(text),
             got="not a hostname",
             wanted="a fully qualified name such as shop.example.com, or *.example.com",
             do="Give it as your visitors type it, without https:// and path; * may only be the whole first label.",
@@ -169,8 +170,10 @@ def _read_key(path: Path, kind: str | None, now: datetime) -> PrivateKey:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(policy.FILE_MAX_BYTES + 1)
+        return read_file(path, policy.FILE_MAX_BYTES + 1)
+    except NotAFile as error:
+        do = "Put the key into a file of that name, or make a new one: --out OTHER-DIRECTORY, no --reuse."
+        raise _refused(str(path), str(error.strerror), "the key to take", do, "not-a-file") from None
     except FileNotFoundError:
         do = "Leave out --reuse: then a new key is made."
         raise _refused(str(path), "no such file", "the key to take", do, "missing-file") from None

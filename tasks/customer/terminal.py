@@ -1,9 +1,11 @@
-"""Foreign text, made safe for a terminal."""
+"""Foreign text, made safe for a terminal: the one way by which text is drawn."""
 
 from __future__ import annotations
 
 import unicodedata
 from typing import TYPE_CHECKING
+
+from tasks.customer.unkeyed import unkeyed
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,10 +26,10 @@ def _escaped(character: str) -> str:
 
 
 def plain(text: str, style: str = "") -> Text:
-    """Give foreign *text* as Rich text, without anything a terminal would obey."""
+    """Give foreign *text* as Rich text, without anything a terminal would obey, and without a private key."""
     from rich.text import Text
 
-    return Text(for_terminal(text), style=style)
+    return Text(for_terminal(unkeyed(text)), style=style)
 
 
 def unbroken(text: str, style: str = "") -> Text:

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 
 from tasks.customer.terminal import plain, unbroken
+from tasks.customer.unkeyed import unkeyed
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -130,7 +131,8 @@ def draw_ticket(ticket: Mapping[str, Any]) -> Group:
 
 def _draw_message(text: str) -> Group:
     """Draw what a person or the platform wrote; indented lines are commands, to be copied."""
-    return Group(*(unbroken(x) if x.startswith("    ") else plain(x) for x in text.split("\n")))
+    lines = unkeyed(text).split("\n")  # before: a key has many
+    return Group(*(unbroken(x) if x.startswith("    ") else plain(x) for x in lines))
 
 
 def _table(*columns: str) -> Table:

@@ -35,6 +35,8 @@ ACCEPTED: Final = {
     "test/certs/ee-cert-noncrit-unknown-ext.pem": "an unknown extension that is not critical does no harm",
     "test/certs/ee-cert-policies-bad.pem": "a policy that its authority does not know: no browser asks for policies",
     "test/certs/ee-cert-policies.pem": "likewise",
+    "test/certs/ee-cert2.pem": "RSA-2048 for server.example",
+    "test/certs/ee-cert-ec-named-named.pem": "P-256 for server.example",
     "test/certs/ee-cert.pem": "RSA-2048 for server.example",
     "test/certs/ee-serverAuth.pem": "ee-cert.pem with OpenSSL's notes on trust: they mean nothing to a browser",
     "test/certs/ee-name2.pem": "RSA-2048 for server.example",
@@ -57,6 +59,7 @@ EXPLAINED: Final = {
     "ee-pss-sha256-cert by ca-cert root-cert": "refused: a PSS signature whose parameters browsers do not take",
     "some-names1 by many-constraints many-constraints": "refused: thousands of names, and its key is not there",
     "some-names2 by many-constraints many-constraints": "refused: thousands of names, and its key is not there",
+    "ee-cert by ca-cert root-cert cca-cert": "accepted: of two authorities of one name and key the one for servers is taken",
     "badalt3-cert by ncca1-cert root-cert": "accepted: what its authority may not certify is the e-mail address in its subject",
     "badalt4-cert by ncca1-cert root-cert": "accepted: what its authority may not certify is the e-mail address in its subject",
 }

@@ -272,7 +272,11 @@ CASES: tuple[Case, ...] = (
         "an intermediate for servers and clients",
         _amended(_purpose(ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)),
     ),
-    accepted("an intermediate for any purpose", _amended(_purpose(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE))),
+    refused(
+        "an intermediate for any purpose",  # which OpenSSL and Firefox do not take for servers
+        "chain-invalid",
+        _amended(_purpose(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)),
+    ),
     accepted("signed over SHA-512", lambda lab: lab.forged(signing=craft.ECDSA_SHA512)),  # type: ignore[arg-type]
     accepted("an RSA chain", _below(lambda lab: lab.rsa_middle)),
     accepted("signed by RSA-PSS", _rsa_leaf(signing=craft.RSA_PSS_SHA256)),

@@ -154,5 +154,8 @@ CASES: tuple[Case, ...] = (
     refused("*.co.uk", "wildcard-public-suffix", leaf("*.co.uk"), asked("shop.co.uk")),
     refused("*.com beside the name", "wildcard-public-suffix", leaf(SHOP, "*.com")),
     refused("*.com alone", "name-mismatch", lambda lab: lab.logged("*.com").files(), _public_for("shop.com")),
+    refused(
+        "an underscore, public", "name-malformed", lambda lab: lab.logged(SHOP, "my_shop.example.test").files(), public
+    ),
     refused("another host, public", "name-mismatch", lambda lab: lab.logged("other.example.test").files(), public),
 )

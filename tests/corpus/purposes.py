@@ -125,7 +125,7 @@ CASES: tuple[Case, ...] = (
     ),
     accepted("public, with proof that it was logged", lambda lab: lab.logged().files(), change=public),
     accepted("a user's name beside, as Microsoft's authority adds", _names(x509.DNSName(SHOP), _USER)),
-    accepted("another authority's key identifier", _authority_key(b"x" * 20)),
+    refused("another authority's key identifier", "chain-wrong-issuer", _authority_key(b"x" * 20)),  # to OpenSSL
     accepted("may sign certificates, and is no authority", _usage("0284")),
     refused("for nothing at all", "certificate-malformed", _replaced(craft.EKU, craft.sequence())),
     refused("for clients", "not-server-auth", leaf(server_auth=False)),

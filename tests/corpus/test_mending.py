@@ -49,6 +49,7 @@ BY_HAND_CASES = {
     "a bundle of browsers' roots for the chain": "nobody but the customer knows which ones are meant",
     "something large for the chain": "nobody but the customer knows what it is",
     "OpenSSH key of type Ed25519": "nobody but the customer has the right key",
+    "another authority's key identifier": "the authority has to issue it again",
     "PuTTY key of type Ed25519": "nobody but the customer has the right key",
     "an authority of the trust store for the server": "nobody else is in the trust store",
     "a root of the trust store that has expired": "the authority has to give a chain to a root of today",

@@ -340,7 +340,7 @@ class TestReuse:
     def test_a_key_that_cannot_be_read(self, customer: Customer, out: Path) -> None:
         """Here it is a directory."""
         (out / "ssl.key").mkdir(parents=True)
-        assert ask(customer, out, "shop.example.com", "--reuse").error["code"] == "unwritable-file"
+        assert ask(customer, out, "shop.example.com", "--reuse").error["code"] == "not-a-file"
 
     def test_a_key_of_another_kind_than_asked_for(self, customer: Customer, out: Path) -> None:
         """Nobody gets a request for a key they did not want."""

@@ -32,6 +32,7 @@ from tasks.customer.collect import collect
 from tasks.customer.examination import examine
 from tasks.customer.output import Output
 from tasks.customer.session import Session
+from tests.corpus.case import logged_twice
 from tests.customer.test_collect import not_as_root
 from tests.desk import Ran
 from tests.leaks import Secrets, scan_bytes
@@ -44,7 +45,7 @@ GOOD = MIDDLE.issue([SHOP, "www.example.test"], key="rsa2048")
 SECRETS = Secrets.of_key(GOOD.key_pem)
 NOW = datetime.now(UTC)
 HOSTILE = "\x1b]0;owned\x07\x1b[31m\n\u202etxt\u2066\u200b[bold]x[/bold]<script>`|"
-SCTS = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2"), b"\x04\x02\x00\x00")
+SCTS = logged_twice()
 
 
 @pytest.fixture(name="doctor")

@@ -140,6 +140,7 @@ class TestSurveyDrops:
         """Not before the upload capability has expired."""
         certificate = office.match()
         destroy_drop.fn(certificate.drop_id)
+        office.here.drops.close(certificate.drop_id, Outcome.CANCELLED, "cancelled", "")
 
         assert list_unswept.fn() == []
         office.here.ahead = timedelta(hours=1)

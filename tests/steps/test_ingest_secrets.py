@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tasks.clients.bundles import fetch_bundle
 from tasks.core.errors import (
     BadBundle,
     CannotUnwrap,
@@ -122,6 +124,41 @@ class TestIngestSecrets:
             ingest_secrets.fn(drop.id)
         assert refused.value.code == "key-compromised"
         assert office.here.certificates.find_by_drop(drop.id) is None
+
+    @pytest.mark.parametrize("content", [b"not a digest\n", b"\xff\xfe", None])
+    def test_an_operators_mistake_destroys_no_drop(self, office: Office, tmp_path: Path, content: bytes | None) -> None:
+        """A list or a trust store that cannot be used stops the run; the customer did nothing wrong."""
+        blocked = tmp_path / "blocked"
+        if content is not None:
+            blocked.write_bytes(content)
+        office.set_rules(blocked_keys=blocked)
+        drop = office.open()
+        office.upload(drop)
+
+        with pytest.raises(Drifted) as drift:
+            ingest_secrets.fn(drop.id)
+        assert drift.value.code == "settings-unusable"
+
+    def test_an_empty_trust_store_destroys_no_drop(self, office: Office, tmp_path: Path) -> None:
+        """Half-written by somebody who updates it."""
+        (tmp_path / "root.pem").write_bytes(b"")
+        drop = office.open()
+        office.upload(drop)
+
+        with pytest.raises(Drifted):
+            ingest_secrets.fn(drop.id)
+
+    def test_what_is_sealed_is_what_an_edge_serves(self, office: Office) -> None:
+        """Chosen once: whatever else was among the files, and whatever will be valid or trusted later."""
+        issued = office.ca.issue([SHOP])
+        drop = office.open()
+        later = office.ca.issue([SHOP], key=issued.key, age_days=-30)
+        office.upload(drop, issued.files(crt=later.leaf_pem + issued.chain_pem + issued.leaf_pem, chain=None))
+
+        certificate = office.here.certificates.fetch(ingest_secrets.fn(drop.id))
+
+        office.here.ahead = timedelta(days=40)
+        assert fetch_bundle(office.here, certificate, office.here.now()) == issued.edge_pem
 
     def test_a_blocked_key_is_refused(self, office: Office, tmp_path: Path) -> None:
         """The installation's list of keys that nobody may use is read at every hand-over."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tasks.core import policy
-from tasks.core.errors import BadBundle, EdgeUnavailable, ProofFailed, Rejected
+from tasks.core.errors import EdgeUnavailable, ProofFailed, Rejected
 from tasks.core.hand_over import lease_name
 from tasks.core.model import Certificate, Hostname
 from tasks.core.reconcile import Action, Repair
@@ -60,8 +60,16 @@ class TestRefill:
         """Nobody would accept it."""
         empty(office, 0)
         office.here.ahead = timedelta(days=120)
-        with pytest.raises(BadBundle):
+        with pytest.raises(Rejected, match="expired"):
             refill_edge.fn("a", SHOP)
+
+    def test_what_serves_is_put_back_whatever_the_rules_are_now(self, office: Office, certificate: Certificate) -> None:
+        """It was judged when it came in: a stricter rule, or the last days of its life, must not empty an edge."""
+        empty(office, 0)
+        office.here.ahead = timedelta(days=85)
+        office.set_rules(maximum_lifetime=timedelta(days=1))
+        refill_edge.fn("a", SHOP)
+        assert office.served() == [certificate.bundle_sha256] * 2
 
     def test_it_is_seen_from_outside(
         self, office: Office, certificate: Certificate, monkeypatch: pytest.MonkeyPatch

@@ -10,8 +10,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from tasks.clients.database import Database, insert_once
-from tasks.clients.tables import AssignmentRow, CertificateRow, CompromisedKeyRow, ConfirmationRow
-from tasks.core.errors import NotFound, ProofFailed
+from tasks.clients.tables import AssignmentRow, CertificateRow, CompromisedKeyRow, ConfirmationRow, DropRow
+from tasks.core.errors import HandOverClosed, NotFound, ProofFailed
 from tasks.core.model import Certificate, Handshake, Hostname
 
 
@@ -106,6 +106,9 @@ class Certificates:
         Record what *edge* is meant to serve from now on, before it is made so.
 
         The same certificate again changes nothing: the first *previous_bundle_sha256* stays, for the rollback.
+
+        Raises:
+            HandOverClosed: Its hand-over has ended.
         """
         wanted = {
             "certificate_id": certificate.id,
@@ -114,6 +117,7 @@ class Certificates:
             "proven_at": None,
         }
         with self._database.transaction() as session:
+            _check_live(session, certificate)
             insert_once(session, AssignmentRow, edge=edge, hostname=certificate.hostname, **wanted)
             row = session.get_one(AssignmentRow, (edge, certificate.hostname), with_for_update=True)
             if row.certificate_id != certificate.id:
@@ -199,6 +203,18 @@ def _row(session: Session, certificate_id: str) -> CertificateRow:
     if row is None:
         raise NotFound.named("certificate", certificate_id)
     return row
+
+
+def _check_live(session: Session, certificate: Certificate) -> None:
+    """Raise if the hand-over of *certificate* has ended; it cannot end any more before the transaction has."""
+    drop = session.get_one(DropRow, certificate.drop_id, with_for_update=True)
+    if drop.outcome is not None:
+        raise HandOverClosed(
+            drop.id,
+            got=f"the hand-over has ended ({drop.outcome})",
+            wanted="a hand-over that is under way",
+            do="Create another drop to hand over another certificate.",
+        )
 
 
 def _of_drop(drop_id: str) -> Select[CertificateRow]:

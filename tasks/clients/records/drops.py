@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from tasks.clients.database import Database, insert_once
-from tasks.clients.tables import AccountRow, DropRow
+from tasks.clients.tables import AccountRow, AssignmentRow, CertificateRow, DropRow
 from tasks.core.errors import BadInput, Drifted, HandOverClosed, NotFound, QuotaExceeded
 from tasks.core.model import Drop, DropState, Hostname, Outcome
 
@@ -67,9 +67,10 @@ class Drops:
         return self._list(or_(DropRow.state != DropState.DESTROYED, DropRow.outcome.is_(None)))
 
     def list_unswept(self, now: datetime) -> tuple[Drop, ...]:
-        """Give the DESTROYED drops whose upload capability has expired by *now* and whose second sweep is due."""
+        """Give the DESTROYED drops of ended hand-overs whose upload capability has expired, and that are not swept."""
         return self._list(
             DropRow.state == DropState.DESTROYED,
+            DropRow.outcome.is_not(None),
             DropRow.swept_at.is_(None),
             or_(DropRow.upload_until.is_(None), DropRow.upload_until <= now),
         )
@@ -228,6 +229,18 @@ class Drops:
                 row.outcome, row.outcome_code, row.outcome_reason = outcome, code, reason
             return _drop(row)
 
+    def close_unassigned(self, drop_id: str, outcome: Outcome, code: str, reason: str) -> Drop:
+        """
+        As `close`, unless an edge is meant to serve the drop's certificate: then nothing is recorded.
+
+        Against `Certificates.assign`, one of the two wins.
+        """
+        with self._database.transaction() as session:
+            row = _locked(session, drop_id)
+            if row.outcome is None and session.scalars(_assignments_of(drop_id)).first() is None:
+                row.outcome, row.outcome_code, row.outcome_reason = outcome, code, reason
+            return _drop(row)
+
     def _list(self, *where: ColumnElement[bool]) -> tuple[Drop, ...]:
         wanted = select(DropRow).where(*where).order_by(DropRow.created_at, DropRow.id)
         with self._database.reading() as session:
@@ -239,6 +252,15 @@ def _locked(session: Session, drop_id: str) -> DropRow:
     if row is None:
         raise NotFound.named("drop", drop_id)
     return row
+
+
+def _assignments_of(drop_id: str) -> Select[str]:
+    """Select the edges that are meant to serve what came through the drop."""
+    return (
+        select(AssignmentRow.edge)
+        .join(CertificateRow, CertificateRow.id == AssignmentRow.certificate_id)
+        .where(CertificateRow.drop_id == drop_id)
+    )
 
 
 def _check_free(session: Session, drop: Drop, max_open: int) -> None:

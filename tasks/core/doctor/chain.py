@@ -13,13 +13,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from tasks.core.doctor.leaf import dns_names, is_hostname, is_signed_over_sha2, unknown_critical
+from tasks.core.doctor.leaf import (
+    dns_names,
+    find_extension,
+    is_authority,
+    is_hostname,
+    is_signed_over_sha2,
+    unknown_critical,
+)
+from tasks.core.doctor.public_key import may_sign
 from tasks.core.model import Hostname
 
 
@@ -54,44 +63,103 @@ def is_self_issued(certificate: x509.Certificate) -> bool:
 
 
 def find_path(
-    leaf: x509.Certificate, pool: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], now: datetime
+    leaf: x509.Certificate,
+    pool: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    now: datetime,
+    hostname: Hostname | None = None,
 ) -> Path:
     """
-    Give the shortest path from *leaf* to one of *roots*, over certificates of *pool*.
+    Give a path from *leaf* to one of *roots*, over certificates of *pool*.
 
-    Where several lead there, one over certificates that are valid now and sound is preferred. Each certificate is
-    looked at once, so that a pool made to confuse costs no more than another.
+    Where several lead there, one that a client accepts for *hostname* is preferred; of those one over certificates
+    that are valid now and sound, then the longest: a client with an older store may need the cross-signed
+    certificate that was sent along. Of two issuers of one name and key the one that ends later is taken.
     """
     roots = sorted(roots, key=lambda root: not root.not_valid_before_utc <= now <= root.not_valid_after_utc)
-    usable = [c for c in pool if c not in roots]
+    usable = [c for c in pool if not (c in roots and is_self_issued(c))]
+    usable.sort(key=lambda c: c.not_valid_after_utc, reverse=True)
     valid = [c for c in usable if c.not_valid_before_utc <= now <= c.not_valid_after_utc]
-    sound = [c for c in valid if is_signed_over_sha2(c) and not unknown_critical(c)]
-    paths = [_search(leaf, sound, roots)]
-    for larger in (valid, usable):
-        if not paths[-1].root:
-            paths.append(_search(leaf, larger, roots))
-    return paths[-1]
+    sound = [c for c in valid if _is_sound(c)]
+    paths = []
+    for candidates, roots_first in ((sound, False), (sound, True), (valid, False), (usable, False)):
+        path = _climb(Path(leaf, (), None), candidates, roots, roots_first, {leaf})
+        if path.root and _is_accepted(path, hostname, now):
+            return path
+        paths.append(path)
+    return next((path for path in paths if path.root), paths[-1])
 
 
-def _search(leaf: x509.Certificate, pool: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]) -> Path:
-    waiting = [Path(leaf, (), None)]
-    seen = {leaf}
-    furthest = waiting[0]
-    for path in waiting:
-        furthest = max(furthest, path, key=lambda p: len(p.links))
-        if root := next(_issuers(path.top, roots), None):
-            return Path(leaf, path.links, root)
-        for issuer in _issuers(path.top, [c for c in pool if c not in seen]):
-            seen.add(issuer)
-            waiting.append(Path(leaf, (*path.links, issuer), None))
+def _climb(
+    path: Path,
+    pool: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    roots_first: bool,
+    seen: set[x509.Certificate],
+) -> Path:
+    """
+    Go on from the top of *path* to a root, or as far as it leads.
+
+    Each certificate is climbed to once: what leads to no root from one place leads to none from another, so a pool
+    that was made to confuse costs no more than another.
+    """
+    root = next(_issuers(path.top, roots), None)
+    furthest = Path(path.leaf, path.links, root)
+    if root and roots_first:
+        return furthest
+    for issuer in _issuers(path.top, pool):
+        if issuer in seen:
+            continue
+        seen.add(issuer)
+        higher = _climb(Path(path.leaf, (*path.links, issuer), None), pool, roots, roots_first, seen)
+        if higher.root:
+            return higher
+        if not root and len(higher.links) > len(furthest.links):
+            furthest = higher
     return furthest
 
 
+def _is_accepted(path: Path, hostname: Hostname | None, now: datetime) -> bool:
+    try:
+        check_path(path, name_to_verify(path.leaf, hostname), max(now, path.leaf.not_valid_before_utc))
+    except (verification.VerificationError, ValueError):
+        return False
+    return True
+
+
+def _is_sound(authority: x509.Certificate) -> bool:
+    """Tell whether no client would stumble over it as an intermediate, whatever it issued."""
+    usage = find_extension(authority, x509.KeyUsage)
+    purposes = find_extension(authority, x509.ExtendedKeyUsage)
+    return (
+        is_authority(authority)
+        and is_signed_over_sha2(authority)
+        and not unknown_critical(authority)
+        and (usage is None or usage.key_cert_sign)
+        and (purposes is None or ExtendedKeyUsageOID.SERVER_AUTH in purposes)
+    )
+
+
 def _issuers(certificate: x509.Certificate, candidates: Iterable[x509.Certificate]) -> Iterator[x509.Certificate]:
-    return (c for c in candidates if c.subject == certificate.issuer and _signed(certificate, c))
+    return (c for c in candidates if _is_named(certificate, c) and _signed(certificate, c))
 
 
+def _is_named(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether *certificate* names *issuer*, by key identifier too: OpenSSL looks for no other then."""
+    if certificate.issuer != issuer.subject:
+        return False
+    named = find_extension(certificate, x509.AuthorityKeyIdentifier)
+    held = find_extension(issuer, x509.SubjectKeyIdentifier)
+    if named and named.key_identifier and held and named.key_identifier != held.digest:
+        return False
+    serial = named.authority_cert_serial_number if named else None
+    return serial is None or serial == issuer.serial_number
+
+
+@lru_cache(maxsize=256)  # the searches ask for the same signatures
 def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    if not may_sign(issuer):
+        return False
     try:
         certificate.verify_directly_issued_by(issuer)
     except InvalidSignature:
@@ -120,6 +188,8 @@ def check_path(path: Path, hostname: Hostname, at: datetime) -> None:
         .may_be_present(x509.ExtendedKeyUsage, agnostic, _may_issue_for_servers)
     )
     leaves = permit_all().require_present(x509.SubjectAlternativeName, agnostic, None)
+    authorities = authorities.may_be_present(x509.CertificatePolicies, agnostic, None)  # no browser asks for one
+    leaves = leaves.may_be_present(x509.CertificatePolicies, agnostic, None)
     verifier = (
         verification.PolicyBuilder()
         .store(verification.Store([path.root]))
@@ -153,6 +223,5 @@ def _may_sign(_policy: verification.Policy, _certificate: x509.Certificate, usag
 def _may_issue_for_servers(
     _policy: verification.Policy, _certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None
 ) -> None:
-    allowed = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-    if usage and not allowed & set(usage):
+    if usage and ExtendedKeyUsageOID.SERVER_AUTH not in usage:  # any purpose is none to OpenSSL and Firefox
         raise ValueError("an issuer's certificate is not for issuing server certificates")

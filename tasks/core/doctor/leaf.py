@@ -19,7 +19,7 @@ _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 _SHOWN_NAMES: Final = 10
 _SAN: Final = bytes.fromhex("0603551d11")
 _DNS_NAME: Final = 0x82
-_MANY: Final = 1000  # more attributes than fit into a file
+_MOST_ATTRIBUTES: Final = 100  # of a name; those in use have under 20
 _TEXTS: Final = (
     0x03,
     0x0C,
@@ -42,10 +42,13 @@ UNREADABLE: Final = (
 
 
 def _check_name(name: x509.Name) -> None:
-    """Raise unless every value in *name* is text that can be shown; OpenSSL does not load another."""
+    """Raise unless *name* is of a sensible size, and each value text that can be shown: OpenSSL loads no other."""
+    attributes = len(list(name))
+    if attributes > _MOST_ATTRIBUTES:
+        raise ValueError("too many attributes")
     name.rfc4514_string()
-    for _, attributes in read_values(read_value(name.public_bytes())[1], _MANY) if list(name) else ():
-        for _, attribute in read_values(attributes, _MANY):
+    for _, inside in read_values(read_value(name.public_bytes())[1], _MOST_ATTRIBUTES) if attributes else ():
+        for _, attribute in read_values(inside, _MOST_ATTRIBUTES):
             if read_values(attribute)[1][0] not in _TEXTS:
                 raise ValueError("a value that is no text")
 

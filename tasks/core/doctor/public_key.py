@@ -39,6 +39,8 @@ ALGORITHMS: Final = {
 }
 _UNCOMPRESSED: Final = b"\x04"  # SEC 1 section 2.3.3
 _MAX_LOAD_BYTES: Final = 512  # RSA-16384 takes milliseconds, a DH key as long a quarter of a second
+_SIGNERS: Final = (RSA, RSA_PSS, EC, "Ed25519", "Ed448")
+_MAX_SIGNER_BYTES: Final = 1100  # RSA-8192, the largest that an authority was seen to have
 _SPKI_AT: Final = 5  # of a TBSCertificate, after serial, signature, issuer, validity, subject
 
 
@@ -110,6 +112,15 @@ def describe_certified(certificate: x509.Certificate) -> PublicFacts:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return PublicFacts("EC on a curve that is not known here" if kind == EC else kind)
     return replace(facts, compressed=kind == EC and bits[1:2] != _UNCOMPRESSED)
+
+
+def may_sign(issuer: x509.Certificate) -> bool:
+    """Tell whether its key is of a kind and size that authorities have; others may take seconds to load."""
+    try:
+        algorithm, bits = _spki(issuer)
+        return name_algorithm(algorithm) in _SIGNERS and len(bits) <= _MAX_SIGNER_BYTES
+    except ValueError:
+        return False
 
 
 def name_algorithm(identifier: bytes) -> str:

@@ -15,6 +15,7 @@ from tasks.core import policy
 from tasks.core.errors import BadInput, Who
 from tasks.core.model import Hostname
 
+_FORGIVEN_IN_PRIVATE: Final = frozenset({"address-as-name", "name-malformed"})  # Firefox, mozilla::pkix
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -113,3 +114,8 @@ class Terms:
     rules: Rules = Rules()
     installed: Installed | None = None
     standing: Callable[[str], KeyStanding] = _unknown
+
+    @property
+    def refused_warnings(self) -> frozenset[str]:
+        """The codes of warnings that refuse here: of its rules, and what browsers forgive private authorities only."""
+        return self.rules.refused_warnings | (_FORGIVEN_IN_PRIVATE if self.public_trust else frozenset())

@@ -15,6 +15,7 @@ from tasks.core.doctor.checks.chain import (
     check_chain,
     check_chain_lifetimes,
     check_order,
+    check_policies,
     check_signatures,
     check_signer,
 )
@@ -60,6 +61,7 @@ CHECKS: Final[Sequence[Callable[[Case], Iterator[Finding]]]] = (
     check_extensions,
     check_chain,
     check_link_keys,
+    check_policies,
     check_chain_lifetimes,
     check_manifest,
     check_renewal,

@@ -101,6 +101,18 @@ def _download(case: Case, certificate: x509.Certificate, what: str) -> tuple[str
     return fix, ""
 
 
+def check_policies(case: Case) -> Iterator[Finding]:
+    """Where an authority requires a policy, every certificate below it names one (RFC 5280 section 4.2.1.11)."""
+    below = [case.path.leaf] if case.path else []
+    for link in case.path.links if case.path else ():
+        constraints = find_extension(link, x509.PolicyConstraints)
+        required = constraints and constraints.require_explicit_policy is not None
+        if required and not all(find_extension(each, x509.CertificatePolicies) for each in below):
+            cause = f"{name_of(link)} requires a certificate policy of what it issues, and there is none"
+            yield refuse("chain-invalid", cause, *case.reissue, Who.CA)
+        below.append(link)
+
+
 def check_chain_lifetimes(case: Case) -> Iterator[Finding]:
     """No intermediate ends before the leaf: on that day the site would fail with a valid certificate."""
     if not (case.path and case.path.root):
@@ -122,7 +134,7 @@ def check_order(case: Case) -> Iterator[Finding]:
     for certificate in case.contents.certificates:
         if certificate in served:
             continue
-        if certificate == case.path.root:
+        if certificate in case.terms.roots:
             yield note("root-left-out", f"the root {name_of(certificate)} is not served: every browser has it")
         else:
             yield note("certificate-left-out", f"{name_of(certificate)} is not part of the chain and is not served")

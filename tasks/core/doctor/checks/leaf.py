@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tasks.core import policy
 from tasks.core.doctor.case import Case
@@ -59,6 +59,9 @@ def check_purpose(case: Case) -> Iterator[Finding]:
     if ExtendedKeyUsageOID.SERVER_AUTH not in (purposes or ()) and (purposes or case.terms.public_trust):
         cause = "the certificate is not for servers (no serverAuth in its extended key usage)"
         yield refuse("not-server-auth", cause, *order)
+    if purposes and ExtendedKeyUsageOID.OCSP_SIGNING in purposes:
+        cause = "the certificate is for signing OCSP answers as well, so Firefox does not take it for a server's"
+        yield refuse("not-server-auth", cause, *order)
     usage = find_extension(case.leaf, x509.KeyUsage)
     if usage and not usage.digital_signature:
         cause = "the certificate's key may not sign handshakes (no digitalSignature in its key usage)"
@@ -97,4 +100,5 @@ def check_extensions(case: Case) -> Iterator[Finding]:
 
 
 def _is_logged(leaf: x509.Certificate) -> bool:
-    return any(e.oid == ExtensionOID.PRECERT_SIGNED_CERTIFICATE_TIMESTAMPS for e in leaf.extensions)
+    proofs = find_extension(leaf, x509.PrecertificateSignedCertificateTimestamps)
+    return bool(proofs and len(proofs))
