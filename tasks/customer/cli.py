@@ -3,8 +3,8 @@ The customer's command, `certferry`: what is around its commands, which are in `
 
 Exit codes: 0 done, 1 refused, 2 usage, 3 not ready, 4 unavailable, 130 interrupted.
 
-4 is also the code where stdout takes no more, be it closed, full or a pipe that nobody reads (``| head``); stderr says
-so, except of the pipe. Whether the command did its work can be asked for then: run again, it goes on where it stood.
+4 is also the code where an output takes no more, be it closed, full or a pipe that nobody reads (``| head``); stderr
+says so if it can, except of the pipe. The command may have done its work by then.
 
 Loads next to nothing by itself, so that who interrupts the loading sees no traceback either.
 """

@@ -285,7 +285,7 @@ def _say_unwritable(session: Session, error: OSError) -> None:
                 "this machine",
                 got=error.strerror or type(error).__name__,
                 wanted="an output that takes what the command has to say",
-                do="Mend that and run the command again: it goes on where it stood.",
+                do="Mend that, and look with `certferry status` what was done.",
                 who=Who.CUSTOMER,
                 code="cannot-write",
             )

@@ -38,6 +38,12 @@ def sealed(suite: int) -> bytes:
     return seal(CONTENT, SECRET, suite, keypair(suite)[1], BINDING)
 
 
+def chain(error: BaseException) -> list[BaseException]:
+    """Give all that hangs behind *error*, also what a traceback would not show."""
+    behind = [x for x in (error.__cause__, error.__context__) if x]
+    return [x for each in behind for x in (each, *chain(each))]
+
+
 def refusal(data: bytes, suite: int, *, seed: bytes | None = None, digest: str = SECRET_SHA256) -> CannotOpen:
     with pytest.raises(CannotOpen) as caught:
         open_envelope(data, suite, keypair(suite)[0] if seed is None else seed, digest, BINDING)
@@ -157,9 +163,7 @@ def test_an_oversized_envelope_is_not_even_decrypted() -> None:
 
 def test_a_failure_carries_no_cause() -> None:
     """No exception with key material hangs behind the refusal."""
-    error = refusal(sealed(X25519)[:-1], X25519)
-    assert error.__cause__ is None
-    assert error.__suppress_context__
+    assert chain(refusal(sealed(X25519)[:-1], X25519)) == []
 
 
 HOSTILE_CONTENTS = {
@@ -199,6 +203,38 @@ def test_a_hostile_content_in_a_sound_envelope_looks_like_damage(name: str) -> N
     with patch.object(envelope, "pack", return_value=HOSTILE_CONTENTS[name]):
         data = seal({}, SECRET, X25519, keypair(X25519)[1], BINDING)
     assert str(refusal(data, X25519)) == str(CannotOpen.for_drop(BINDING.drop_id))
+
+
+KEY_TEXT = base64.b64encode(CONTENT["ssl.key"] * 9).decode()
+WITH_A_KEY = {
+    "cut off": f'{{"files":{{"ssl.key":"{KEY_TEXT}"}},'.encode(),
+    "a bare word": f'{{"files":{{"ssl.key":{KEY_TEXT}}}}}'.encode(),
+    "no ASCII": f'{{"files":{{"ssl.key":"{KEY_TEXT}é"}}}}'.encode(),
+    "an escape in base64": f'{{"secret":"","files":{{"ssl.key":"{KEY_TEXT}\\u00e9"}}}}'.encode(),
+    "not base64": f'{{"secret":"","files":{{"ssl.key":"{KEY_TEXT}#"}}}}'.encode(),
+    "a name twice": f'{{"secret":"","files":{{"ssl.key":"","ssl.key":"{KEY_TEXT}"}}}}'.encode(),
+    "another's secret": pack({"ssl.key": CONTENT["ssl.key"] * 9}, secret=bytes(32)),
+}
+
+
+@pytest.mark.parametrize("content", WITH_A_KEY.values(), ids=WITH_A_KEY)
+def test_no_refusal_has_a_key_behind_it(content: bytes) -> None:
+    """A parser's error has all that it was to parse: neither the envelope's refusal nor the encoding's keeps one."""
+    with patch.object(envelope, "pack", return_value=content):
+        data = seal({}, SECRET, X25519, keypair(X25519)[1], BINDING)
+    assert chain(refusal(data, X25519)) == []
+    try:
+        unpack(content, "secret")
+    except ValueError as error:
+        assert KEY_TEXT not in repr([vars(x) | {"args": x.args} for x in (error, *chain(error))])
+        assert not any(isinstance(x, UnicodeError | json.JSONDecodeError) for x in (error, *chain(error)))
+
+
+def test_neither_has_the_refusal_to_seal() -> None:
+    """Not the files, which are the key."""
+    with pytest.raises(BadInput) as caught:
+        seal(CONTENT, SECRET, X25519, bytes(31), BINDING)
+    assert chain(caught.value) == []
 
 
 @given(files=some_files)

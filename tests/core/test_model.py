@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import string
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import BadHostname, BadInput, Who
 from tasks.core.model import Finding, Invitation, Severity, make_id, parse_hostname, parse_id, parse_name
+from tests.pki import key_pem, make_key
+
+KEY_HEX = make_key("ec256").private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()).hex()
+KEY_TEXT = base64.b64encode(bytes.fromhex(KEY_HEX)).decode()
+KEY_IN_BASE64_TWICE = base64.b64encode(key_pem(make_key("ec256"), PrivateFormat.TraditionalOpenSSL)).decode()
 
 HOSTILE_NAMES = [
     "",
@@ -118,6 +125,16 @@ def test_no_hostile_name_is_a_hostname(text: str) -> None:
 def test_a_hostname_is_the_name_as_certificates_have_it(text: str, hostname: str) -> None:
     """Case, a final dot, blanks around it and U-labels make no difference."""
     assert hostname == parse_hostname(text)
+
+
+@pytest.mark.parametrize("text", [KEY_TEXT, f"*.{KEY_TEXT}", KEY_IN_BASE64_TWICE, bytes.fromhex(KEY_HEX).hex(":")])
+def test_a_key_in_a_names_place_is_not_repeated(text: str) -> None:
+    """Not even its beginning: 80 characters would hold the whole secret of an EC key."""
+    for parse in (parse_hostname, lambda x: parse_name(x, "app"), lambda x: parse_id(x, "ticket")):
+        with pytest.raises(BadInput) as caught:
+            parse(text)
+        assert "[removed: private key]" in caught.value.subject
+        assert text[30:40] not in str(caught.value)
 
 
 @given(st.text(max_size=80))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core.errors import CannotUnseal, Drifted
-from tasks.core.files import FILES
+from tasks.core.files import FILES, length_prefixed
 from tasks.core.sealed import open_bundle, seal_bundle
 
 KEY, NONCE = bytes(range(32)), bytes(range(12))
@@ -67,7 +70,17 @@ def test_a_damaged_vault_is_the_operators_business() -> None:
     with pytest.raises(Drifted) as caught:
         open_bundle(b"", KEY, *PLACE)
     assert (caught.value.code, caught.value.who) == ("cannot-unseal", "operator")
-    assert caught.value.__suppress_context__
+    assert caught.value.__cause__ is caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("content", [b'{"files":{"ssl.key":"%s"},', b'{"files":{"ssl.key":"%s"}}\xff', b"[%s"])
+def test_nothing_of_a_content_that_does_not_parse_hangs_behind_the_refusal(content: bytes) -> None:
+    """A JSONDecodeError has all that it was to decode, the key included."""
+    place = length_prefixed("certferry vault v1", *PLACE)
+    sealed = b"VLT1" + NONCE + AESGCM(KEY).encrypt(NONCE, content % base64.b64encode(b"the key"), place)
+    with pytest.raises(CannotUnseal) as caught:
+        open_bundle(sealed, KEY, *PLACE)
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(("data_key", "nonce"), [(bytes(16), NONCE), (KEY, bytes(8)), (KEY, b"")])

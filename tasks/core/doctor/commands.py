@@ -35,8 +35,8 @@ def private(command: str, *made: str) -> str:
         made: The files that it writes: where one is there already, nothing is done. An empty one may be there, which
             is what a mistyped passphrase leaves behind.
     """
-    unless_there = "".join(f"test ! -s {shell_name(file)} && " for file in made)
-    return f"{unless_there}(umask 077; {command})"
+    tests = "".join(f"test ! -s {shell_name(file)} && " for file in made)
+    return f"{tests}(umask 077; {command})"
 
 
 def request_with_new_key(names: Sequence[str], new: str) -> str:
@@ -47,7 +47,12 @@ def request_with_new_key(names: Sequence[str], new: str) -> str:
 
 def request_with_key(key_file: str, names: Sequence[str], new: str) -> str:
     """Give the command that asks for another certificate for the key in *key_file*."""
-    return f"openssl req -new -key {shell_name(key_file)} -out {new}.csr {_for(names)}"
+    return unless_there(f"openssl req -new -key {shell_name(key_file)} -out {new}.csr {_for(names)}", f"{new}.csr")
+
+
+def unless_there(command: str, made: str) -> str:
+    """Give *command* so that it does nothing where the file *made* is there already."""
+    return f"test ! -e {shell_name(made)} && {command}"
 
 
 def _for(names: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ ALGORITHMS: Final = {
 }
 _UNCOMPRESSED: Final = b"\x04"  # SEC 1 section 2.3.3
 _MAX_LOAD_BYTES: Final = 512  # RSA-16384 takes milliseconds, a DH key as long a quarter of a second
-_SIGNERS: Final = (RSA, RSA_PSS, EC, "Ed25519", "Ed448")
+_SIGNERS: Final = (RSA, RSA_PSS, EC, EXPLICIT_EC, "Ed25519", "Ed448")
 _MAX_SIGNER_BYTES: Final = 1100  # RSA-8192, the largest that an authority was seen to have
 _SPKI_AT: Final = 5  # of a TBSCertificate, after serial, signature, issuer, validity, subject
 

@@ -12,14 +12,17 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tasks.core.doctor.case import Case
 from tasks.core.doctor.chain import Path, is_self_issued
-from tasks.core.doctor.commands import free_stem
+from tasks.core.doctor.commands import free_stem, unless_there
 from tasks.core.doctor.findings import note, refuse, shell_name, warn
 from tasks.core.doctor.leaf import find_extension, is_signed_over_sha2, issuer_of, name_of, signature_hash
 from tasks.core.errors import Who
 from tasks.core.files import FILES
 from tasks.core.model import Finding
 
-_CLEAN_URL: Final = re.compile(r"http://[a-z0-9][a-z0-9.-]{0,200}(?:/[A-Za-z0-9._~/-]{0,200})?")
+_CLEAN_URL: Final = re.compile(
+    r"http://(?:[a-z0-9-]{1,63}\.){1,10}(?!local|internal|lan|home|corp|intranet)[a-z]{2,63}(?:/[A-Za-z0-9._~/-]{0,200})?"
+)
+"""An address that can stand in a command: a public host by its name, nothing that a shell or a terminal notices."""
 
 
 def check_signatures(case: Case) -> Iterator[Finding]:
@@ -97,7 +100,7 @@ def _download(case: Case, certificate: x509.Certificate, what: str) -> tuple[str
             and isinstance(location, x509.UniformResourceIdentifier)
             and _CLEAN_URL.fullmatch(location.value)
         ):
-            return fix, f"curl -fsS -o {name} {shell_name(location.value)}"
+            return fix, unless_there(f"curl -fsS -o {name} {shell_name(location.value)}", name)
     return fix, ""
 
 
