@@ -17,6 +17,7 @@ from tasks.core.model import Invitation
 from tasks.customer.private import find_private, write_private
 from tasks.customer.unkeyed import unkeyed
 
+_LONGEST_URL: Final = 2000  # characters; more are none, for httpx even an error
 DEFAULT_URL: Final = "http://127.0.0.1:8700"  # the local stack's front desk
 
 
@@ -118,9 +119,9 @@ def check_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        host = ""
+        host = parts.hostname if parts.port != 0 and url.isprintable() and len(url) <= _LONGEST_URL else None
+    except ValueError:  # also of a port that is none
+        host = None
     if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
         raise BadInput(
             f"the front desk's address {unkeyed(url)[:200]!r}",

@@ -8,11 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tasks.core import policy
 from tasks.core.errors import BadInput
 from tasks.core.model import Finding
-from tasks.customer.collect import MAX_DEPTH, Collected, collect
+from tasks.core.ticket_text import REMOVED
+from tasks.customer.collect import MAX_DEPTH, Collected, _Reading, collect
 from tests.pki import key_pem, make_key
 
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -116,15 +118,26 @@ class TestLinks:
         }
         assert (live / "copies").stat().st_mode & 0o777 == 0o700
 
-    def test_to_a_directory_is_a_link_too(self, tmp_path: Path) -> None:
-        """It is not walked into, and the same command copies it."""
-        write(tmp_path, "other/ssl.key")
+    def test_to_a_directory_is_named_only(self, tmp_path: Path) -> None:
+        """It is not walked into, and no command copies it: it may be all of the machine."""
+        write(tmp_path, "key")
         (tmp_path / "given").mkdir()
-        (tmp_path / "given" / "link").symlink_to("../other")
+        (tmp_path / "given" / "root").symlink_to("/")
+        (tmp_path / "given" / "ssl.key").symlink_to("../key")
         collected = collect([tmp_path / "given"])
-        assert (collected.files, only(collected).code) == ({}, "symbolic-link")
-        run(only(collected).command, tmp_path / "given")
-        assert list(collect([tmp_path / "given/copies"]).files) == ["link/ssl.key"]
+        assert collected.files == {}
+        assert [(finding.cause.split(";")[0], finding.command) for finding in collected.findings] == [
+            ("root is a symbolic link to directories", ""),
+            ("ssl.key is a symbolic link", "mkdir -p -m 700 copies && cp -RL ssl.key copies"),
+        ]
+
+    def test_to_a_device_or_a_pipe_has_no_command(self, tmp_path: Path) -> None:
+        """Copying one might never end."""
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "given").mkdir()
+        (tmp_path / "given" / "a").symlink_to("/dev/zero")
+        (tmp_path / "given" / "b").symlink_to("../pipe")
+        assert [finding.command for finding in collect([tmp_path / "given"]).findings] == ["", ""]
 
     def test_each_directory_has_a_command_of_its_own(self, tmp_path: Path) -> None:
         """Two sites' files of the same names do not end up in one place."""
@@ -198,6 +211,20 @@ class TestUnreadable:
         assert collected.files == {}
         assert [finding.code for finding in collected.findings] == ["not-a-file"] * 4
 
+    def test_a_file_of_the_kernels_that_gives_nothing_is_none(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """`/proc/kmsg` says it is a regular file, and has whoever reads it wait."""
+        write(tmp_path, "kmsg")
+        reading, writing = os.pipe2(os.O_NONBLOCK)
+        regular = (tmp_path / "kmsg").stat()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", lambda *_: reading)
+            patch.setattr(os, "fstat", lambda _: regular)
+            collected = collect([tmp_path])
+        os.close(writing)
+        assert (collected.files, only(collected).code) == ({}, "not-a-file")
+
     def test_a_file_that_vanishes_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Between the look into the directory and the reading; the others are read."""
         write(tmp_path, "a.key", "b.crt")
@@ -231,6 +258,39 @@ class TestUnreadable:
         with (tmp_path / "disk.img").open("wb") as file:
             file.truncate(10 * policy.ARCHIVE_MAX_BYTES)
         assert len(collect([tmp_path]).files["disk.img"]) == policy.ARCHIVE_MAX_BYTES + 1
+
+
+class TestKeysAsNames:
+    HEX = make_key("ec256").private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()).hex()
+
+    def test_each_file_keeps_a_name_of_its_own(self, tmp_path: Path) -> None:
+        """Both are read, and told apart by a number."""
+        one, other = self.HEX, self.HEX.replace("3077", "3078", 1)
+        write(tmp_path, one, other)
+        assert list(collect([tmp_path]).files) == [REMOVED, f"{REMOVED} (2)"]
+
+    def test_a_command_falls_away(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Links, what cannot be read, what lies too deep, what is missing: named without the key."""
+        write(tmp_path, "key", f"a/b/{self.HEX}/x", f"a/{self.HEX}.crt")
+        (tmp_path / "link").symlink_to("key")
+        (tmp_path / f"{self.HEX}.pem").symlink_to("key")
+        real = os.open
+
+        def refuse(path: Path, flags: int) -> int:
+            if self.HEX in str(path):
+                raise PermissionError(13, "Permission denied")
+            return real(path, flags)
+
+        monkeypatch.setattr(os, "open", refuse)
+        collected = collect([tmp_path, tmp_path / f"{self.HEX}.none"])
+        codes = sorted(finding.code for finding in collected.findings)
+        assert codes == ["directory-too-deep", "file-missing", "file-unreadable", "symbolic-link"]
+        assert self.HEX[20:40] not in str(collected.findings)
+        assert {finding.command for finding in collected.findings} == {""}
+
+    def test_what_is_read_is_not_in_the_representation_of_anything(self) -> None:
+        """Tracebacks print objects."""
+        assert "content" not in repr(_Reading({"a": b"content"})) + repr(Collected({"a": b"content"}, ()))
 
 
 class TestMissing:

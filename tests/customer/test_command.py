@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tasks.core.errors import BadInput, FrontDeskUnavailable, PrefectUnavailable
 from tasks.core.model import Certificate, Finding, Severity
+from tasks.customer.cli import main
 from tasks.customer.client import FrontDesk
 from tasks.customer.config import Login
 from tasks.customer.output import Output
 from tasks.customer.terminal import for_terminal
-from tests.desk import HOSTNAME, NOW, URL, Customer, Town
+from tests.desk import HOSTNAME, NOW, URL, Customer, Ran, Town
+from tests.leaks import Secrets, scan_bytes
+from tests.pki import key_pem, make_key
 
 HEAVY = ("prefect", "boto3", "botocore", "sqlalchemy", "pydantic", "fastapi", "httpx", "cryptography", "yaml", "rich")
 HOSTILE = "\x1b]0;owned\x07 \x1b[31mred\x9b2J \u202etxt.exe\u200b \ud800 [bold]x[/bold] :smile:"
@@ -27,7 +35,7 @@ HOSTILE = "\x1b]0;owned\x07 \x1b[31mred\x9b2J \u202etxt.exe\u200b \ud800 [bold]x
 class TestLoading:
     def test_importing_the_command_loads_nothing_heavy(self) -> None:
         """`certferry --help` must not wait for Prefect, S3, a database or even the network library."""
-        code = f"import sys, tasks.customer.cli; print([x for x in {HEAVY!r} if x in sys.modules])"
+        code = f"import sys, tasks.customer.cli, tasks.customer.commands; print([x for x in {HEAVY!r} if x in sys.modules])"
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert ran.stdout == "[]\n"
 
@@ -176,6 +184,161 @@ class TestTerminal:
         assert ran.out == ""
         for part in ("hand-over nosuch", "no such hand-over", "wanted:", "do:", "to act: customer", "not-found"):
             assert " ".join(part.split()) in " ".join(ran.err.split())
+
+
+KEY = make_key("ec256")
+SECRETS = Secrets.of_key(key_pem(KEY))
+DER = KEY.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+PASTED = {
+    "PEM": key_pem(KEY).decode(),
+    "PEM, old": key_pem(KEY, PrivateFormat.TraditionalOpenSSL).decode(),
+    "base64": base64.b64encode(DER).decode(),
+    "base64 for URLs": base64.urlsafe_b64encode(DER).decode(),
+    "base64 of PEM": base64.b64encode(key_pem(KEY, PrivateFormat.TraditionalOpenSSL)).decode(),
+    "hex": DER.hex(),
+}
+PLACES: dict[str, Callable[[str], tuple[str, ...]]] = {
+    "a command": lambda key: (key,),
+    "an option": lambda key: ("csr", "a.example.com", f"--{key}"),
+    "a name to ask for": lambda key: ("csr", key),
+    "a wildcard": lambda key: ("csr", f"*.{key}"),
+    "a directory to write to": lambda key: ("csr", "a.example.com", "--out", key),
+    "a directory to take the key from": lambda key: ("csr", "a.example.com", "--reuse", "--out", key),
+    "a path": lambda key: ("doctor", key),
+    "one path of two": lambda key: ("doctor", ".", key),
+    "the words of a path": lambda key: ("doctor", "--", *key.split()),
+    "a hostname": lambda key: ("doctor", ".", "--hostname", key),
+    "a trust store": lambda key: ("doctor", ".", "--trust", key),
+    "an installed certificate": lambda key: ("doctor", ".", "--installed", key),
+    "a hand-over": lambda key: ("push", key, "."),
+    "a hand-over's path": lambda key: ("push", "edge", key),
+    "an invitation": lambda key: ("push", "edge", ".", "--invitation", key),
+    "an app": lambda key: ("create", "edge", "--app", key, "--hostname", HOSTNAME),
+    "a new hand-over's hostname": lambda key: ("create", "edge", "--app", "shop", "--hostname", key),
+    "a place for an invitation": lambda key: (
+        *("create", "edge", "--app", "shop", "--hostname", HOSTNAME),
+        *("--invitation-out", f"{key}/x"),
+    ),
+    "a ticket": lambda key: ("ticket", "show", key),
+    "an address": lambda key: ("login", "--url", key),
+    "an address's path": lambda key: ("login", "--url", f"{URL}/{key}"),
+}
+
+
+class TestPastedKeys:
+    @pytest.mark.parametrize("form", [*PASTED])
+    @pytest.mark.parametrize("place", [*PLACES])
+    def test_a_key_in_the_place_of_an_argument_is_never_repeated(
+        self, customer: Customer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, form: str
+    ) -> None:
+        """A terminal's scrollback, a CI's log and a program's log of the JSON live longer than a command."""
+        (tmp_path / "work").mkdir()
+        monkeypatch.chdir(tmp_path / "work")
+        arguments = PLACES[place](PASTED[form])
+        for ran in (customer.run(*arguments), customer.run("--json", *arguments)):
+            assert scan_bytes((ran.out + ran.err).encode(), SECRETS) == []
+
+    def test_nor_in_a_message_that_a_ticket_has(self, town: Town, customer: Customer) -> None:
+        """A key has many lines, and each is drawn by itself."""
+        drop = customer.create().json["hand_over"]["id"]
+        town.installation.tickets.file("ticket-" + "a" * 26, "ops@acme.test", "x", PASTED["PEM"], drop, NOW)
+        for ran in (customer.run("ticket", "show", "ticket-" + "a" * 26), customer.run("--json", "ticket", "list")):
+            assert scan_bytes((ran.out + ran.err).encode(), SECRETS) == []
+
+    def test_nor_in_a_file_s_name(self, customer: Customer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Readable or not, a link or not; what remains of a command without its name is left out."""
+        given = tmp_path / "given"
+        given.mkdir()
+        for name in (PASTED["hex"], f"{PASTED['hex']}.key", f"{PASTED['hex']}.crt"):
+            (given / name).write_bytes(b"x")
+        (given / f"{PASTED['base64 for URLs']}.pem").symlink_to(f"{PASTED['hex']}.key")
+        monkeypatch.chdir(tmp_path)
+        for arguments in (("doctor", "given"), ("--json", "doctor", "given"), ("doctor", "given", "--markdown")):
+            ran = customer.run(*arguments)
+            assert "[removed: private key]" in ran.out.replace("\\", "")
+            assert scan_bytes((ran.out + ran.err).encode(), SECRETS) == []
+        found = customer.run("--json", "doctor", "given").json["findings"]
+        assert not any("removed" in finding["command"] for finding in found)
+
+
+class Full(io.StringIO):
+    """A disk that is full, or whatever *error* says."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, _: str, /) -> int:
+        raise self.error
+
+
+class TestOutputThatTakesNoMore:
+    @pytest.mark.parametrize("arguments", [("status",), ("--json", "status"), ("--json", "status", "nosuch")])
+    def test_is_4_and_said_on_stderr(self, customer: Customer, arguments: tuple[str, ...]) -> None:
+        """Never 1, which means that something was refused."""
+        err = io.StringIO()
+        output = Output(out=Full(OSError(28, "No space left on device")), err=err)
+        assert main(arguments, replace(customer.session(), output=output)) == 4
+        assert "No space left on device" in err.getvalue()
+        assert "cannot-write" in err.getvalue()
+
+    def test_is_4_and_silent_where_nobody_reads(self, customer: Customer) -> None:
+        """`certferry status | head -0` is nobody's fault."""
+        for arguments in (("status",), ("--json", "status")):
+            err = io.StringIO()
+            output = Output(out=Full(BrokenPipeError(32, "Broken pipe")), err=err)
+            assert (main(arguments, replace(customer.session(), output=output)), err.getvalue()) == (4, "")
+
+    def test_not_even_for_an_error(self, customer: Customer) -> None:
+        """Both outputs may be on the same full disk."""
+        full = Full(OSError(28, "No space left on device"))
+        assert main(("status", "nosuch"), replace(customer.session(), output=Output(out=full, err=full))) == 4
+
+    @pytest.mark.parametrize("arguments", ["--help", "doctor .", "--json doctor .", "doctor . --markdown"])
+    @pytest.mark.parametrize(
+        ("away", "code"), [(">/dev/full", 4), (">/dev/full 2>/dev/full", 4), ("| head -0", 4), (">&-", 4)]
+    )
+    def test_as_a_process(self, tmp_path: Path, arguments: str, away: str, code: int) -> None:
+        """A full disk, a reader that has gone, an output that was closed; the interpreter's end changes no code."""
+        if (arguments, away) == ("--help", ">&-"):
+            pytest.skip("nobody asked to see it")
+        command = f"{sys.executable} -m tasks.customer.cli {arguments} {away}; exit ${{PIPESTATUS[0]}}"
+        given = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONPATH": str(Path(__file__).parents[2])}
+        ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=given, cwd=tmp_path)  # noqa: PLW1510
+        assert ran.returncode == code
+        assert "Traceback" not in ran.stderr
+        assert "Exception ignored" not in ran.stderr
+
+
+class TestInterrupted:
+    def test_a_command_that_runs(self, customer: Customer) -> None:
+        """130, as a shell has it, and no traceback."""
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        customer.while_waiting = interrupt
+        assert customer.create() == Ran(130, "", "")
+
+    def test_what_is_shown(self, customer: Customer) -> None:
+        """Also in the middle of it."""
+        full: Any = Full(OSError())
+        full.error = KeyboardInterrupt()
+        assert main(("status",), replace(customer.session(), output=Output(out=full, err=io.StringIO()))) == 130
+
+    def test_a_command_that_still_loads(self, tmp_path: Path) -> None:
+        """Which is when somebody sees the slip in what they typed."""
+        code = (
+            "import sys\n"
+            "class Late:\n"
+            "    def find_spec(self, name, *_):\n"
+            "        if name == 'cyclopts': raise KeyboardInterrupt\n"
+            "sys.meta_path.insert(0, Late())\n"
+            "from tasks.customer.cli import main\n"
+            "sys.exit(main(['--help']))"
+        )
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "")
 
 
 def test_a_served_certificate_is_shown(town: Town, customer: Customer) -> None:

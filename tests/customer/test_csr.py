@@ -338,8 +338,11 @@ class TestReuse:
         assert ask(customer, out, "shop.example.com", "--reuse").error["code"] == "missing-file"
 
     def test_a_key_that_cannot_be_read(self, customer: Customer, out: Path) -> None:
-        """Here it is a directory."""
+        """A directory, and a pipe that nobody ever writes to."""
         (out / "ssl.key").mkdir(parents=True)
+        assert ask(customer, out, "shop.example.com", "--reuse").error["code"] == "not-a-file"
+        (out / "ssl.key").rmdir()
+        os.mkfifo(out / "ssl.key")
         assert ask(customer, out, "shop.example.com", "--reuse").error["code"] == "not-a-file"
 
     def test_a_key_of_another_kind_than_asked_for(self, customer: Customer, out: Path) -> None:

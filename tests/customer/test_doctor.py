@@ -303,6 +303,30 @@ class TestInstalled:
         assert codes(doctor.ask("--installed", "files/ssl.crt")) == {"renewal-same-certificate"}
 
 
+class TestArgumentsThatGiveNoEnd:
+    @pytest.mark.parametrize("option", ["--trust", "--installed"])
+    @pytest.mark.parametrize("given", ["/dev/zero", "pipe", "files"])
+    def test_are_not_read(self, doctor: Doctor, tmp_path: Path, option: str, given: str) -> None:
+        """A device fills the memory, a pipe that nobody writes to is waited for for ever."""
+        os.mkfifo(tmp_path / "pipe")
+        doctor.lay_out(GOOD.files())
+        ran = doctor.run("files", option, given, "--json")
+        assert (ran.code, ran.error["code"]) == (2, "unreadable-file")
+        assert ran.error["got"].startswith("not a regular file, but a ")
+
+    def test_nor_is_more_of_a_file_than_can_be_right(self, doctor: Doctor, tmp_path: Path) -> None:
+        """A disk image costs no memory; of a certificate, no more is read than of one that is handed over."""
+        doctor.lay_out(GOOD.files())
+        with (tmp_path / "disk.img").open("wb") as file:
+            file.truncate(10**12)
+        assert doctor.run("files", "--trust", "disk.img", "--json").error["code"] == "file-too-large"
+        assert doctor.run("files", "--installed", "disk.img", "--json").code == 2
+
+    def test_a_name_too_long_for_a_file_is_a_finding(self, doctor: Doctor) -> None:
+        """And no traceback, which would repeat it."""
+        assert doctor.run("a" * 300).code == 1
+
+
 class TestUnread:
     def test_what_was_not_needed_is_only_noted(self, doctor: Doctor) -> None:
         """A link beside files that are complete does no harm."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.core.errors import BadInput
 from tests.desk import URL, Customer, Town
 
 
@@ -66,6 +67,9 @@ class TestLogin:
             ("ftp://desk.test", 1),
             ("desk.test", 1),
             ("https://[", 1),
+            ("https://desk.test:99999", 1),
+            ("https://desk.test/two\nlines", 1),
+            ("https://desk.test/" + "a" * 70_000, 1),
             ("http://127.0.0.1:9", 4),
             ("http://[::1]:9", 4),
             ("http://localhost:9", 4),
@@ -91,6 +95,13 @@ class TestLogin:
         """It is never a stack trace."""
         config(customer).write_text(content)
         assert customer.run("--json", "status").code == 1
+
+    def test_nothing_of_a_damaged_file_hangs_behind_the_error(self, customer: Customer) -> None:
+        """A JSONDecodeError has all that it was to decode, the token included."""
+        config(customer).write_text('{"token": "cf_x",')
+        with pytest.raises(BadInput) as caught:
+            customer.session().home.find_login()
+        assert caught.value.__cause__ is caught.value.__context__ is None
 
     def test_without_a_login_the_way_to_one_is_shown(self, stranger: Customer) -> None:
         """Every command that needs the front desk says `certferry login`."""

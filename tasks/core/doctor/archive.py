@@ -66,7 +66,7 @@ class Unpacked:
 class _Reading:
     """The contents by path, and the paths of what was left out."""
 
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
     larger: list[str] = field(default_factory=list)
     nested: list[str] = field(default_factory=list)
 
