@@ -8,13 +8,14 @@ STACK := $(RUN)/python -m deployments.local
 # The servers and workers of the stack start in half the time from compiled files.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help demo up down status test check corpora fuzz bench
+.PHONY: help demo up down status test check corpora fuzz bench chaos swaps
 
 help:
 	@echo "make demo     a certificate's whole way, on a stack of its own, in about a minute"
 	@echo "make up       a stack that stays, for you to click in;  make status, make down"
 	@echo "make test     every test;  make check: lint, types, the rule of the rooms"
 	@echo "make fuzz     search for files that break the judge, SECONDS=60 for each parser;  make bench: what things cost"
+	@echo "make chaos    hand-overs under random faults, STRIKES=3000 SEED=1;  make swaps: swaps under traffic, SWAPS=10000"
 
 demo: .venv/installed
 	@$(STACK) demo
@@ -46,6 +47,16 @@ fuzz: .venv/installed
 # WRITE=1 writes docs/bench.md as well.
 bench: .venv/installed
 	@$(RUN)/python -m tests.bench $(if $(WRITE),--write)
+
+# The same SEED is the same storm. What was measured: docs/reliability.md
+STRIKES ?= 3000
+SEED ?= 1
+chaos: .venv/installed
+	@$(RUN)/python -m tests.chaos --strikes $(STRIKES) --seed $(SEED)
+
+SWAPS ?= 10000
+swaps: .venv/installed
+	@$(RUN)/python -m tests.chaos.swaps $(SWAPS)
 
 check: .venv/installed
 	$(RUN)/ruff check

@@ -4,11 +4,12 @@ The two gates of `provision`: places where a run may wait for days.
 A gate looks in the records first, so that nobody is asked twice: Prefect forgets answers when a crashed run is
 started again. A run that must wait is suspended: its process ends, and the answer starts a new one from line 1.
 The form's types are lenient and what was typed is judged here, since Prefect fails a run over a form that is wrong;
-then the gate asks again, with the reason above the form and a fresh key.
+then the gate asks again, with the reason above the form and a fresh key. A process that was taken over asks nobody.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal
 
 from prefect.flow_runs import suspend_flow_run
@@ -21,6 +22,7 @@ from tasks.core.approval import check_approved
 from tasks.core.errors import CertferryError, Forbidden, KeyInTicket, NotFound, TicketRefused
 from tasks.core.plan import digest_plan
 from tasks.core.text import escape_markdown
+from tasks.hold_lease import check_lease
 from tasks.match_ticket import find_match, list_waiting, match_ticket
 from tasks.plan_provision import plan_provision
 from tasks.record_approval import find_approval, record_approval
@@ -94,7 +96,7 @@ def await_approval(drop_id: str) -> str:
     Raises:
         ApprovalDenied: A person said no to it.
     """
-    reason, attempt = "", 0
+    reason, attempts = "", Counter[str]()  # of each plan: its first question has the same key in every process
     while True:
         plan = plan_provision(drop_id)
         digest = digest_plan(plan)
@@ -102,9 +104,9 @@ def await_approval(drop_id: str) -> str:
         if approval:
             check_approved(approval)
             return digest
-        attempt += 1
+        attempts[digest] += 1
         show_plan(plan, digest)
-        answer = _ask_approval(render_plan(plan, digest), digest, reason, attempt)
+        answer = _ask_approval(render_plan(plan, digest), digest, reason, attempts[digest])
         reason = _try_decision(drop_id, digest, answer)
 
 
@@ -136,11 +138,13 @@ def _ask_ticket(drop_id: str, reason: str, attempt: int) -> TicketAnswer:
         "If the ticket is there and was not found, give its id. It is judged in the same way."
     )
     form = TicketAnswer.with_initial_data(description=description)
+    check_lease()
     return suspend_flow_run(wait_for_input=form, key=_gate_key(TICKET_GATE, attempt))
 
 
 def _ask_approval(plan: str, digest: str, reason: str, attempt: int) -> ApprovalAnswer:
     form = ApprovalAnswer.with_initial_data(description=f"{reason}{plan}")
+    check_lease()
     # the digest is in the key: an answer to another plan is never read as one to this
     return suspend_flow_run(wait_for_input=form, key=_gate_key(f"approval-{digest[:16]}", attempt))
 

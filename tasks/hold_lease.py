@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 
 from tasks.artifacts import note
-from tasks.clients.fence import Lease, fenced
+from tasks.clients.fence import Lease, check_fence, fenced
 from tasks.clients.installation import Installation, current
 from tasks.core import policy
 from tasks.core.errors import AtWork, LeaseLost, RecordsUnavailable
@@ -53,6 +53,16 @@ def hold_lease_on(hostname: Hostname, holder: str, patience: timedelta = policy.
         renewing.join()
         with suppress(RecordsUnavailable):  # then it runs out by itself
             here.leases.release(lease)
+
+
+def check_lease() -> None:
+    """
+    Raise if the lease that this block holds was taken over: before something that no fence guards, such as a question.
+
+    Raises:
+        LeaseLost: It was.
+    """
+    check_fence()
 
 
 def _acquire(here: Installation, name: str, holder: str, patience: timedelta) -> Lease:

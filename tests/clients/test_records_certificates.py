@@ -12,8 +12,9 @@ import pytest
 from tasks.clients.database import Database
 from tasks.clients.records.accounts import Accounts
 from tasks.clients.records.certificates import Assignment, Certificates
-from tasks.core.errors import NotFound, ProofFailed
-from tasks.core.model import Account, Hostname
+from tasks.clients.records.drops import Drops
+from tasks.core.errors import HandOverClosed, NotFound, ProofFailed
+from tasks.core.model import Account, Hostname, Outcome
 from tests.clients.examples import (
     NOW,
     SHOP,
@@ -157,6 +158,19 @@ class TestAssign:
         certificates.mark_proven("a", SHOP, NOW)
         assert certificate == certificates.find_installed(SHOP)
         assert certificates.find_installed(Hostname("other.example.test")) is None
+
+    @pytest.mark.parametrize("outcome", Outcome)
+    def test_what_has_ended_is_put_on_no_edge(
+        self, certificates: Certificates, database: Database, outcome: Outcome
+    ) -> None:
+        """However it ended: a step that comes late leaves what the edges are meant to serve as it is."""
+        old, late = a_recorded_certificate(database, "old"), a_recorded_certificate(database, "late")
+        wanted = certificates.assign("a", old, None)
+        Drops(database).close(late.drop_id, outcome, None, None)
+
+        with pytest.raises(HandOverClosed):
+            certificates.assign("a", late, old.bundle_sha256)
+        assert certificates.list_assignments() == (wanted,)
 
     def test_of_assignments_at_once_one_row_stays(self, certificates: Certificates, database: Database) -> None:
         """Two processes that assign the same certificate agree."""

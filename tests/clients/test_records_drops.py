@@ -14,10 +14,20 @@ import pytest
 
 from tasks.clients.database import Database
 from tasks.clients.records.accounts import Accounts
+from tasks.clients.records.certificates import Certificates
 from tasks.clients.records.drops import Drops
 from tasks.core.errors import BadInput, CertferryError, Drifted, HandOverClosed, NotFound, QuotaExceeded
 from tasks.core.model import Account, DropState, Outcome, make_id
-from tests.clients.examples import NOW, a_drop, a_recorded_drop, an_open_drop, at_once, with_site
+from tests.clients.examples import (
+    NOW,
+    a_certificate,
+    a_drop,
+    a_recorded_certificate,
+    a_recorded_drop,
+    an_open_drop,
+    at_once,
+    with_site,
+)
 
 LATER = NOW + timedelta(minutes=15)
 
@@ -157,6 +167,7 @@ class TestFind:
         invited, swept, live = (an_open_drop(database, name) for name in "bcd")
         drops.invite(invited.id, "6" * 64, LATER)
         for drop in (never_invited, invited, swept):
+            drops.close(drop.id, Outcome.CANCELLED, "cancelled", "")
             drops.shred(drop.id, NOW)
         drops.mark_swept(swept.id, NOW)
 
@@ -318,6 +329,58 @@ class TestMoves:
         drops.mark_swept(drop.id, NOW)
 
         assert drops.mark_swept(drop.id, LATER).swept_at == NOW
+
+
+class TestCloseUnassigned:
+    def test_closes_what_no_edge_is_meant_to_serve(self, drops: Drops, database: Database) -> None:
+        """As `close`: the first end stays."""
+        drop = drops.fetch(a_recorded_certificate(database).drop_id)
+
+        assert drops.close_unassigned(drop.id, Outcome.CANCELLED, "cancelled", "Why.").outcome is Outcome.CANCELLED
+        assert drops.close_unassigned(drop.id, Outcome.EXPIRED, "expired", "Why.").outcome is Outcome.CANCELLED
+
+    def test_leaves_what_an_edge_is_meant_to_serve(self, drops: Drops, database: Database) -> None:
+        """Nothing is recorded, on whichever edge it is; the hand-over can be completed afterwards."""
+        certificate = a_recorded_certificate(database)
+        Certificates(database).assign("b", certificate, None)
+
+        assert drops.close_unassigned(certificate.drop_id, Outcome.CANCELLED, "cancelled", "Why.").outcome is None
+        assert drops.close(certificate.drop_id, Outcome.COMPLETED, None, None).outcome is Outcome.COMPLETED
+
+    def test_the_certificate_of_another_drop_does_not_count(self, drops: Drops, database: Database) -> None:
+        """A renewal can be given up while the edges serve the certificate before it."""
+        served = a_recorded_certificate(database, "old")
+        renewal = a_recorded_drop(database, "new")
+        Certificates(database).assign("a", served, None)
+
+        assert drops.close_unassigned(renewal.id, Outcome.CANCELLED, "cancelled", "Why.").outcome is Outcome.CANCELLED
+
+    @pytest.mark.parametrize("_attempt", range(5))
+    def test_against_an_assignment_at_once_one_wins(self, drops: Drops, database: Database, _attempt: int) -> None:
+        """Cancelled and on no edge, or meant for an edge and not cancelled: never both, never neither."""
+        certificates = Certificates(database)
+        certificate = certificates.create(a_certificate(a_recorded_drop(database)), b"wrapped", NOW)
+
+        def assign() -> bool:
+            try:
+                return bool(certificates.assign("a", certificate, None))
+            except HandOverClosed:
+                return False
+
+        def cancel() -> bool:
+            closed = drops.close_unassigned(certificate.drop_id, Outcome.CANCELLED, "cancelled", "Why.")
+            return closed.outcome is not None
+
+        assigned, cancelled = at_once([assign, cancel])
+
+        assert assigned is not cancelled
+        assert (certificates.find_assignment("a", certificate.hostname) is not None) is assigned
+        assert (drops.fetch(certificate.drop_id).outcome is Outcome.CANCELLED) is cancelled
+
+    def test_no_drop_no_end(self, drops: Drops) -> None:
+        """Nothing is made up."""
+        with pytest.raises(NotFound):
+            drops.close_unassigned("drop-none", Outcome.CANCELLED, "cancelled", "Why.")
 
 
 class TestShred:

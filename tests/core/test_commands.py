@@ -70,7 +70,9 @@ def test_a_new_key_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_a_request_is_called_as_asked_for() -> None:
     """It says which key it is for, and writes where nothing is."""
-    assert request_with_key("my key", [], "new-2").startswith("test ! -e new-2.csr && openssl req -new -key 'my key' -out new-2.csr ")
+    assert request_with_key("my key", [], "new-2").startswith(
+        "test ! -e new-2.csr && openssl req -new -key 'my key' -out new-2.csr "
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 
 from flows.destroy_drop import destroy_drop
-from flows.watch_drops import watch_drops
+from flows.watch_drops import look_after, watch_drops
 from flows.watch_tickets import watch_tickets
 from tasks.confirm_edges import confirm_edges
-from tasks.core.errors import KeyInTicket, Rejected
+from tasks.core.care import Care
+from tasks.core.errors import KeyInTicket, PrefectUnavailable, Rejected
 from tasks.core.live import challenge_name
 from tasks.core.model import Certificate, DropState, Outcome
+from tasks.destroy_drop import destroy_drop as destroy
 from tasks.start_provision import start_provision
 from tests.office import SHOP, Office
 
@@ -163,6 +165,51 @@ class TestWatchDrops:
         assert (drop.outcome, drop.state) == (Outcome.EXPIRED, DropState.DESTROYED)
         assert office.runs.runs[run] == "Cancelled"
         assert not office.vault._objects.versions
+
+    @pytest.mark.parametrize("care", [Care.EXPIRE, Care.CANCEL])
+    def test_under_the_lease_it_looks_again(self, office: Office, care: Care) -> None:
+        """The survey is from before: what has been put on the edges since then is neither expired nor cancelled."""
+        certificate = office.provision()
+        run = stopped_run(office, certificate.drop_id, "Running")
+        office.here.ahead = timedelta(days=15)
+
+        look_after(certificate.drop_id, care)
+
+        assert office.drop(certificate.drop_id).outcome is None
+        assert office.served() == [certificate.bundle_sha256] * 2
+        assert office.runs.runs[run] == "Running"
+
+    def test_the_run_is_cancelled_before_the_drop_is_gone(self, office: Office, certificate: Certificate) -> None:
+        """Without Prefect nothing is ended yet: no round would look after the run of a drop that is destroyed."""
+        run = waiting_run(office, certificate.drop_id)
+        office.here.ahead = timedelta(days=15)
+        office.runs.down = True
+        with pytest.raises(PrefectUnavailable):
+            look_after(certificate.drop_id, Care.EXPIRE)
+        assert office.drop(certificate.drop_id).state is not DropState.DESTROYED
+        office.runs.down = False
+
+        watch_drops.fn()
+
+        assert office.drop(certificate.drop_id).outcome is Outcome.EXPIRED
+        assert office.runs.runs[run] == "Cancelled"
+
+    def test_the_second_sweep_closes_the_ticket(self, office: Office) -> None:
+        """Whoever ended it was cut short before the answer: the round says it, once, and closes the ticket."""
+        certificate = office.match()
+        ticket = office.here.decisions.find_match(certificate.drop_id)
+        assert ticket is not None
+        office.here.drops.close(certificate.drop_id, Outcome.CANCELLED, "cancelled", "Given up.")
+        destroy.fn(certificate.drop_id)
+        assert office.here.tickets.fetch(ticket).state == "open"
+        office.here.ahead = timedelta(hours=1)
+
+        watch_drops.fn()
+        watch_drops.fn()
+
+        assert office.drop(certificate.drop_id).swept_at is not None
+        assert office.here.tickets.fetch(ticket).state == "closed"
+        assert office.answers(certificate.drop_id).count("The hand-over of ") == 1
 
     def test_the_second_sweep_comes_in_time(self, office: Office, certificate: Certificate) -> None:
         """What came in by an old upload capability goes, and the proof is on the trail."""

@@ -24,6 +24,7 @@ from tasks.core.errors import (
 )
 from tasks.core.model import DropState, Outcome
 from tasks.destroy_drop import destroy_drop
+from tasks.provision_edges import provision_edges
 from tasks.sweep_drop import sweep_drop
 from tests.office import SHOP, Office
 
@@ -301,6 +302,18 @@ class TestCancelHandOver:
         with pytest.raises(Rejected) as refused:
             cancel_hand_over.fn(certificate.drop_id, "operator:olga")
         assert refused.value.code == "too-late"
+
+    def test_once_cancelled_no_edge_is_changed(self, office: Office) -> None:
+        """A run that was about to provision finds it closed; who cancelled is on record once."""
+        certificate = office.match()
+        digest = office.approve(certificate.drop_id)
+        for _ in range(2):
+            cancel_hand_over.fn(certificate.drop_id, "account:acme")
+
+        with pytest.raises(HandOverClosed):
+            provision_edges.fn(certificate.drop_id, digest)
+        assert office.served() == [None, None]
+        assert office.actions(certificate.drop_id).count("hand-over.cancelled") == 1
 
     def test_what_has_ended_stays_as_it_ended(self, office: Office) -> None:
         """A second request gives the first outcome."""

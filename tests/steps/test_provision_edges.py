@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.close_hand_over import close_hand_over
 from tasks.core.errors import ApprovalPending, Drifted, EdgeUnavailable, HandOverClosed, ProofFailed
 from tasks.core.model import Certificate, Outcome
 from tasks.provision_edges import provision_edges, release_edges
@@ -139,6 +140,16 @@ class TestReleaseEdges:
 
         assert (office.served(), keys_left(office)) == ([None, None], [[], []])
         assert office.actions(certificate.drop_id).count("edges.released") == 1
+
+    def test_leaves_a_hand_over_that_completed_alone(self, office: Office) -> None:
+        """Who believes it still has to be undone comes too late: what completed goes on being served."""
+        certificate = office.provision()
+        close_hand_over.fn(certificate.drop_id, Outcome.COMPLETED)
+
+        release_edges.fn(certificate.drop_id)
+
+        assert office.served() == [certificate.bundle_sha256] * 2
+        assert "edges.released" not in office.actions(certificate.drop_id)
 
     def test_leaves_another_hand_overs_certificate_alone(self, office: Office) -> None:
         """Undoing an old hand-over takes nothing off that a newer one has put there."""
