@@ -32,12 +32,16 @@ class TestHarness:
         assert not campaign.failed, campaign.output
 
 
+SEEDS = [*seeds.key_ders(), *seeds.certificate_ders(), *seeds.other_ders()]
+
+
 class TestSeeds:
     """What the fuzzers are helped with does what it says."""
 
-    @pytest.mark.parametrize("der", [*seeds.key_ders(), *seeds.certificate_ders(), *seeds.other_ders()])
-    def test_a_value_put_back_changes_nothing(self, der: bytes) -> None:
+    @pytest.mark.parametrize("number", range(len(SEEDS)))  # by number: the keys among them are new each time
+    def test_a_value_put_back_changes_nothing(self, number: int) -> None:
         """A change of one value that leaves it as it is gives the same bytes: all lengths are put right."""
+        der = SEEDS[number]
         count = seeds.count_values(der)
         assert count > 3
         for number in (0, count // 2, count - 1):
