@@ -209,10 +209,11 @@ class MessageRow(Base):
 
 
 class TicketMatchRow(Base):
-    """Which ticket asked for which drop; one a drop, decided once."""
+    """Which ticket asked for what; one a subject, decided once."""
 
     __tablename__ = "ticket_matches"
-    drop_id: Mapped[str] = mapped_column(ForeignKey("drops.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """The id of a drop or of a removal."""
     ticket_id: Mapped[str] = mapped_column(String(40), unique=True)
     matched_by: Mapped[str] = mapped_column(String(128))
     at: Mapped[datetime]
@@ -222,7 +223,8 @@ class ApprovalRow(Base):
     """One decision a plan, ever: the first one recorded wins."""
 
     __tablename__ = "approvals"
-    drop_id: Mapped[str] = mapped_column(ForeignKey("drops.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """The id of what the plan is for: a drop or a removal."""
     plan_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     decision: Mapped[str] = mapped_column(String(16))
     approver: Mapped[str] = mapped_column(String(128))

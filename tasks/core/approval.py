@@ -78,7 +78,7 @@ def check_approved(approval: Approval) -> None:
     """
     if approval.decision != "approve":
         raise ApprovalDenied(
-            approval.drop_id,
+            approval.subject,
             got=f"an operator said no{': ' + approval.note if approval.note else ''}",
             wanted="an approval",
             do="Ask on the ticket what would have to be different, then open a new hand-over.",

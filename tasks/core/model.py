@@ -359,9 +359,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Approval:
-    """A person's decision on one plan, on record. *decision* is ``approve`` or ``reject``."""
+    """
+    A person's decision on one plan, on record. *decision* is ``approve`` or ``reject``.
 
-    drop_id: str
+    Attributes:
+        subject: The id of what the plan is for.
+    """
+
+    subject: str
     plan_sha256: str
     decision: str
     approver: str

@@ -264,7 +264,7 @@ class Witness:
 
     def _decisions(self, drop_id: str) -> dict[str, str]:
         """Give the decisions about a drop on record, by the digest of the plan."""
-        wanted = select(ApprovalRow.plan_sha256, ApprovalRow.decision).where(ApprovalRow.drop_id == drop_id)
+        wanted = select(ApprovalRow.plan_sha256, ApprovalRow.decision).where(ApprovalRow.subject == drop_id)
         with self._world.view.database.reading() as session:
             return {row.plan_sha256: row.decision for row in session.execute(wanted)}
 

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
@@ -29,6 +31,7 @@ from tasks.core.model import Account, Approval
 from tests.clients.examples import (
     ACME,
     NOW,
+    SHOP,
     a_charge,
     a_confirmation,
     a_recorded_certificate,
@@ -36,6 +39,8 @@ from tests.clients.examples import (
     at_once,
     with_site,
 )
+
+DROP = "drop-aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 
 class TestMigrate:
@@ -69,6 +74,25 @@ class TestMigrate:
         at_once([Database(database_url).migrate for _ in range(4)])
 
         assert Accounts(database).list_accounts() == ()
+
+
+class TestDecisionsOfBefore:
+    def test_migration_keeps_what_was_decided(self, database: Database) -> None:
+        """An approval and a match from when only drops were decided on are there afterwards, under their drop."""
+        _drop_everything(database)
+        config = Config()
+        config.set_main_option("script_location", str(module._MIGRATIONS))
+        with database.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0002")
+        _decide_as_before(with_site(database))
+
+        database.migrate()
+
+        assert Decisions(database).find_match(DROP) == "ticket-1"
+        approval = Decisions(database).find(DROP, "5" * 64)
+        assert approval is not None
+        assert (approval.subject, approval.decision) == (DROP, "approve")
 
 
 class TestAppendOnly:
@@ -247,6 +271,23 @@ def _drop_everything(database: Database) -> None:
         else:
             Base.metadata.drop_all(connection)
             connection.execute(text("DROP TABLE alembic_version"))
+
+
+def _decide_as_before(database: Database) -> None:
+    """Write what revision 0002 held of a hand-over that was asked for and approved."""
+    with database.engine.begin() as connection:
+        for table, values in (
+            ("drops", {"id": DROP, "name": "edge", "account": "acme", "app": "shop", "hostname": SHOP,
+                       "state": "ingested", "requested_by": "account:acme", "created_at": NOW, "expires_at": NOW}),
+            ("approvals", {"drop_id": DROP, "plan_sha256": "5" * 64, "decision": "approve", "approver": "grace",
+                           "note": "", "at": NOW}),
+            ("ticket_matches", {"drop_id": DROP, "ticket_id": "ticket-1", "matched_by": "grace", "at": NOW}),
+        ):  # fmt: skip
+            columns, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+            stored = {
+                name: value.isoformat(" ") if isinstance(value, datetime) else value for name, value in values.items()
+            }
+            connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({places})"), stored)
 
 
 def _fill_append_only(database: Database) -> None:

@@ -68,7 +68,7 @@ class TestOnRecord:
     def test_one_approval_by_the_person_who_gave_it(self, world: World, completed: Completed) -> None:
         """The approval is on record with name and note, and nobody was asked twice."""
         with closing(world.records()) as records:
-            query = "SELECT decision, approver, note FROM approvals WHERE drop_id = ?"
+            query = "SELECT decision, approver, note FROM approvals WHERE subject = ?"
             approvals = records.execute(query, [completed.drop_id]).fetchall()
 
         assert approvals == [("approve", "olive", "as agreed")]

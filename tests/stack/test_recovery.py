@@ -24,7 +24,7 @@ class TestKilledAfterTheApproval:
 
         with _edge_that_takes_nothing(world.stack.place.edge_directory("a")):
             world.operate("approve", drop_id, "--name", "olive")
-            await_value(lambda: world.count("approvals", "drop_id = ?", drop_id) or None, "the approval on record")
+            await_value(lambda: world.count("approvals", "subject = ?", drop_id) or None, "the approval on record")
             flow = _process_of(run_id)
             world.stack.processes.end("worker", kill=True)
             flow.wait(10)
@@ -36,7 +36,7 @@ class TestKilledAfterTheApproval:
 
         assert world.prefect.times_in(run_id, "Suspended") == asked
         assert world.prefect.times_in(run_id, "Completed") == 1
-        assert world.count("approvals", "drop_id = ?", drop_id) == 1
+        assert world.count("approvals", "subject = ?", drop_id) == 1
         assert world.count("ledger", "account = ?", customer.account) == 1
         assert world.object_versions(f"drops/{drop_id}") == []
         for address in EDGE_ADDRESSES.values():
@@ -51,7 +51,7 @@ class TestKilledWithoutAWord:
 
         with _edge_that_takes_nothing(world.stack.place.edge_directory("a")):
             world.operate("approve", drop_id, "--name", "olive")
-            await_value(lambda: world.count("approvals", "drop_id = ?", drop_id) or None, "the approval on record")
+            await_value(lambda: world.count("approvals", "subject = ?", drop_id) or None, "the approval on record")
             flow = _process_of(run_id)
             world.stack.processes.end("worker", kill=True)
             flow.kill()
@@ -62,7 +62,7 @@ class TestKilledWithoutAWord:
         world.prefect.await_state(run_id, "Completed", timeout=180)
 
         assert world.prefect.times_in(run_id, "Crashed") == 1
-        assert world.count("approvals", "drop_id = ?", drop_id) == 1
+        assert world.count("approvals", "subject = ?", drop_id) == 1
         assert world.count("ledger", "account = ?", customer.account) == 1
         for address in EDGE_ADDRESSES.values():
             assert leaf_seen_by_openssl(world.stack, address, customer.hostname) == leaf_sha256(issued)

@@ -38,7 +38,7 @@ class TestSelfApproval:
         world.prefect.resume(run_id, {"decision": "approve", "name": "olive"})
         world.prefect.await_gate(run_id, "approval", other_than=first)
 
-        assert world.count("approvals", "drop_id = ?", drop_id) == 0
+        assert world.count("approvals", "subject = ?", drop_id) == 0
         assert "the same person asked for this" in world.prefect.question_of(run_id)
 
         world.prefect.resume(run_id, {"decision": "reject", "name": "oscar", "note": "not this week"})
