@@ -20,7 +20,7 @@ from tasks.core.approval import price_month
 from tasks.core.doctor.report import render_markdown
 from tasks.core.doctor.verdict import Verdict
 from tasks.core.live import describe_challenge
-from tasks.core.model import Certificate, Charge, Handshake, Hostname, Plan, Site
+from tasks.core.model import Certificate, Handshake, Hostname, LedgerEntry, Plan, Site
 from tasks.core.text import escape_markdown as escape
 
 _log = logging.getLogger(__name__)
@@ -127,20 +127,20 @@ def show_edges(hostname: Hostname, handshakes: Sequence[Handshake]) -> None:
     )
 
 
-def show_receipt(charge: Charge) -> None:
+def show_receipt(entry: LedgerEntry) -> None:
     rows = (
-        ("Account", charge.account),
-        ("Hostname", charge.hostname),
-        ("Memory", f"{charge.megabytes} MB"),
-        ("Unit price", f"{charge.unit_price} {charge.currency} per MB and month"),
-        ("From", charge.starts_at.isoformat()),
-        ("Confirmation", charge.confirmation_id),
-        ("Line", charge.idempotency_key),
+        ("Account", entry.account),
+        ("Hostname", entry.hostname),
+        ("Memory", f"{entry.megabytes} MB on a {entry.placement} pair"),
+        ("Unit price", f"{entry.unit_price} {entry.currency} per MB and month"),
+        ("From", entry.at.isoformat()),
+        ("Confirmation", entry.confirmation_id),
+        ("Ledger entry", entry.idempotency_key),
     )
     _show(
-        f"receipt-{_key(charge.hostname)}",
+        f"receipt-{_key(entry.hostname)}",
         f"## Receipt\n\n{render_table(rows)}",
-        f"What {charge.account} pays for {charge.hostname}",
+        f"What {entry.account} pays for {entry.hostname}",
     )
 
 

@@ -173,7 +173,7 @@ class Demo:
         self._tell_steps(prefect)
 
     def _prove(self, drop_id: str) -> list[Proof]:
-        statement = self._operator.run("statement", ACCOUNT)
+        ledger = self._operator.run("ledger", ACCOUNT)
         self._operator.run("audit", "verify")
         place = self._stack.place
         credentials = place.seaweed.credentials
@@ -185,7 +185,7 @@ class Demo:
             aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
         )
         handed_over = HandedOver(drop_id, ACCOUNT, HOSTNAME, f"{APP}.{PIGGYBACK_DOMAIN}", self._folder / "ssl.crt")
-        return list(prove(place, handed_over, store, statement))
+        return list(prove(place, handed_over, store, ledger))
 
     def _tell_steps(self, prefect: PrefectServer) -> None:
         for title in prefect.completed_steps(_FLOWS):

@@ -85,14 +85,14 @@ def ask_edge(place: Place, edge: str, hostname: str) -> Answer:
     return Answer(hashlib.sha256(leaf).hexdigest(), answer.status, headers)
 
 
-def prove(place: Place, handed_over: HandedOver, store: Any, statement: list[dict[str, Any]]) -> Iterator[Proof]:
+def prove(place: Place, handed_over: HandedOver, store: Any, ledger: list[dict[str, Any]]) -> Iterator[Proof]:
     """
     Look at everything a finished hand-over must show.
 
     Args:
         store: A boto3 S3 client that may list the bucket of drops.
 
-        statement: The account's ledger lines, as ``certferry-operator statement --json`` gives them.
+        ledger: The account's ledger entries, as ``certferry-operator ledger --json`` gives them.
     """
     leaf = x509.load_pem_x509_certificate(handed_over.leaf_file.read_bytes()).fingerprint(SHA256()).hex()
     for edge in EDGE_ADDRESSES:
@@ -101,7 +101,7 @@ def prove(place: Place, handed_over: HandedOver, store: Any, statement: list[dic
         )
     yield _look("the app is told how the visitor came", lambda: _see_headers(place, handed_over.hostname))
     yield _look("the platform's address answers over HTTPS", lambda: _see_piggyback(place, handed_over.piggyback, leaf))
-    yield _look("one line on the ledger", lambda: _see_charge(statement, handed_over.hostname))
+    yield _look("one line on the ledger", lambda: _see_charge(ledger, handed_over.hostname))
     yield _look("no object version is left of the drop", lambda: _see_empty(store, handed_over.drop_id))
     yield _look("the drop's key is forgotten, with proof", lambda: _see_shredded(place, handed_over.drop_id))
     yield _look("swept again once nothing could be uploaded", lambda: _see_swept(place, handed_over.drop_id))
@@ -132,10 +132,10 @@ def _see_piggyback(place: Place, name: str, leaf: str) -> tuple[bool, str]:
     return answer.status == http.client.OK and answer.leaf_sha256 != leaf, f"https://{name}/: {answer.status}"
 
 
-def _see_charge(statement: list[dict[str, Any]], hostname: str) -> tuple[bool, str]:
-    lines = [line for line in statement if line["hostname"] == hostname]
+def _see_charge(ledger: list[dict[str, Any]], hostname: str) -> tuple[bool, str]:
+    lines = [line for line in ledger if line["hostname"] == hostname]
     shown = "; ".join(
-        f"{line['megabytes']} MB at {line['unit_price']} {line['currency']} a month from {line['starts_at'][:19]}"
+        f"{line['megabytes']} MB at {line['unit_price']} {line['currency']} a month from {line['at'][:19]}"
         for line in lines
     )
     return len(lines) == 1 and lines[0]["megabytes"] == 160, shown or "no line"

@@ -11,7 +11,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import DateTime, Dialect, ForeignKey, Index, LargeBinary, Numeric, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import JSON, TypeDecorator
 
@@ -255,18 +267,26 @@ class ConfirmationRow(Base):
 
 
 class LedgerRow(Base):
-    """A charge can only refer to a confirmation that exists."""
+    """One entry of the ledger. An ``enable`` has a confirmation that exists; an entry is corrected once."""
 
     __tablename__ = "ledger"
+    __table_args__ = (
+        CheckConstraint("kind <> 'enable' OR confirmation_id IS NOT NULL", name="ck_ledger_proof"),
+        Index("ix_ledger_account_hostname", "account", "hostname"),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     idempotency_key: Mapped[str] = mapped_column(String(128), unique=True)
-    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"), index=True)
+    kind: Mapped[str] = mapped_column(String(8))
+    charge: Mapped[str] = mapped_column(ForeignKey("ledger.idempotency_key"), index=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
     hostname: Mapped[str] = mapped_column(String(253))
+    placement: Mapped[str] = mapped_column(String(16))
     megabytes: Mapped[int]
     unit_price: Mapped[Decimal]
     currency: Mapped[str] = mapped_column(String(3))
-    starts_at: Mapped[datetime]
-    confirmation_id: Mapped[int] = mapped_column(ForeignKey("confirmations.id"))
+    at: Mapped[datetime]
+    confirmation_id: Mapped[int | None] = mapped_column(ForeignKey("confirmations.id"))
+    corrects: Mapped[str | None] = mapped_column(ForeignKey("ledger.idempotency_key"), unique=True)
     created_at: Mapped[datetime]
 
 

@@ -398,22 +398,54 @@ class Handshake:
         }
 
 
-@dataclass(frozen=True)
-class Charge:
-    """
-    One line of the append-only ledger: from *starts_at* on, *account* pays for *megabytes*.
+class Placement(StrEnum):
+    """Where a hostname is served: on the pair that many share, or on a pair of its account's own."""
 
-    *unit_price* is per MB and month. *idempotency_key* is unique: writing a line twice leaves one.
+    SHARED = "shared"
+    DEDICATED = "dedicated"
+
+
+class EntryKind(StrEnum):
+    """What a ledger entry says: the pair serves from then on, elsewhere from then on, no longer; or: never was."""
+
+    ENABLE = "enable"
+    MOVE = "move"
+    DISABLE = "disable"
+    VOID = "void"
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """
+    One line of the append-only ledger. A charge is an ``enable`` and what later entries say of it.
+
+    Attributes:
+        idempotency_key: Unique: writing an entry twice leaves one.
+
+        charge: The key of the ``enable`` that began the charge; an ``enable`` names itself.
+
+        placement, megabytes, unit_price, currency: What the account pays from *at* on, per MB and month, as it was
+            approved; in a ``disable`` or ``void``, what it paid until then.
+
+        at: From when this holds.
+
+        confirmation_id: The proof that both edges serve; every ``enable`` has one.
+
+        corrects: The key of the entry in whose place this one stands. A ``void`` only takes it away.
     """
 
     idempotency_key: str
+    kind: EntryKind
+    charge: str
     account: str
     hostname: Hostname
+    placement: Placement
     megabytes: int
     unit_price: Decimal
     currency: str
-    starts_at: datetime
-    confirmation_id: int
+    at: datetime
+    confirmation_id: int | None = None
+    corrects: str | None = None
 
 
 @dataclass(frozen=True)

@@ -126,10 +126,10 @@ def show_audit(subject: Annotated[str | None, Parameter(help="A drop, an account
 
 
 @app.command
-def statement(account: str, /) -> Answer:
-    """Show what an account is charged for."""
-    columns = ("hostname", "starts_at", "megabytes", "unit_price", "currency")
-    return commands.list_charges(account), lambda rows: views.draw_table(rows, *columns)
+def ledger(account: str, /) -> Answer:
+    """Show the ledger entries of an account: what it is charged for, and since when."""
+    columns = ("at", "kind", "hostname", "placement", "unit_price", "currency")
+    return commands.list_ledger(account), lambda rows: views.draw_table(rows, *columns)
 
 
 def main(arguments: Sequence[str] | None = None, output: Output | None = None) -> int:

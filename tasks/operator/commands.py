@@ -146,17 +146,13 @@ def list_audit(subject: str | None) -> list[dict[str, Any]]:
     return [{**entry, "at": str(entry["at"])} for entry in current().audit.entries(subject)]
 
 
-def list_charges(account: str) -> list[dict[str, Any]]:
-    """Give the ledger lines of *account*, oldest first, each with its price a month."""
+def list_ledger(account: str) -> list[dict[str, Any]]:
+    """Give the ledger entries of *account*, in the order they were written."""
     here = current()
     here.accounts.fetch_account(account)
     return [
-        {
-            **dataclasses.asdict(charge),
-            "unit_price": str(charge.unit_price),
-            "starts_at": charge.starts_at.isoformat(),
-        }
-        for charge in here.billing.statement(account)
+        {**dataclasses.asdict(entry), "unit_price": str(entry.unit_price), "at": entry.at.isoformat()}
+        for entry in here.billing.list_entries(account)
     ]
 
 

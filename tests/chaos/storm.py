@@ -18,7 +18,7 @@ from tests.chaos.strikes import WEIGHTS, Kind, Strike, plan_strikes
 from tests.chaos.world import World, make_world
 from tests.pki import CA
 
-LOOKS: Final = ("fetch", "find", "list", "is_", "get", "health", "resolve", "txt", "statement", "has_", "look", "state")
+LOOKS: Final = ("fetch", "find", "list", "is_", "get", "health", "resolve", "txt", "has_", "look", "state")
 LIFETIMES: Final = (timedelta(hours=36), timedelta(days=14))
 OFF_THE_WAY: Final = (
     *(f"edge {edge}.{call}" for edge in "ab" for call in ("restore", "discard")),

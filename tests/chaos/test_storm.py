@@ -9,16 +9,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from flows import endings, provision, watch_drops
-from tasks import adjust_billing
 from tasks.clients import database
 from tasks.clients.billing import EmbeddedLedger
 from tasks.clients.installation import current
 from tasks.clients.records.drops import Drops
-from tasks.core.model import Charge, Drop
+from tasks.core import ledger
+from tasks.core.model import Drop, LedgerEntry
 from tests.chaos.records import databases
 from tests.chaos.storm import Storm, storm
 from tests.chaos.strikes import Kind
@@ -69,11 +70,13 @@ class TestWithout:
         """Without the key, and the look for a line that is there, an account pays twice."""
         charge = EmbeddedLedger.charge
 
-        def charge_again(self: EmbeddedLedger, line: Charge, at: object) -> Charge:
-            return charge(self, replace(line, idempotency_key=f"{line.idempotency_key}-{os.urandom(4).hex()}"), at)  # type: ignore[arg-type]
+        def charge_again(self: EmbeddedLedger, entry: LedgerEntry, now: datetime) -> LedgerEntry:
+            key = f"{entry.idempotency_key}-{os.urandom(4).hex()}"
+            return charge(self, replace(entry, idempotency_key=key, charge=key), now)
 
         monkeypatch.setattr(EmbeddedLedger, "charge", charge_again)
-        monkeypatch.setattr(adjust_billing, "_find_line", lambda *_: None)
+        monkeypatch.setattr(EmbeddedLedger, "find_open", lambda *_: None)
+        monkeypatch.setattr(ledger, "_checked", lambda _, entry: entry)
         assert "charges" in found(running, Kind.TWIN, Kind.LOSE)
 
     def test_the_fence(self, running: Storm, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -215,7 +215,7 @@ class Witness:
             self.blame("the edges serve something else than the records mean them to")
 
     def _judge_ledger(self) -> None:
-        lines = self._world.view.billing.statement("acme")
+        lines = self._world.view.billing.list_entries("acme")
         completed = Outcome.COMPLETED in self.outcomes.values()
         if len(lines) != completed:
             self.blame(f"{len(lines)} charges for a hostname that is {'' if completed else 'not '}served")

@@ -15,7 +15,18 @@ from tasks.clients.database import Database
 from tasks.clients.records.accounts import Accounts
 from tasks.clients.records.certificates import Certificates
 from tasks.clients.records.drops import Drops
-from tasks.core.model import Account, Certificate, Charge, Drop, DropState, Handshake, Hostname, make_id
+from tasks.core.model import (
+    Account,
+    Certificate,
+    Drop,
+    DropState,
+    EntryKind,
+    Handshake,
+    Hostname,
+    LedgerEntry,
+    Placement,
+    make_id,
+)
 
 T = TypeVar("T")
 
@@ -107,6 +118,19 @@ def a_confirmation(database: Database, certificate: Certificate) -> int:
     return Certificates(database).confirm(certificate.id, proof, NOW)
 
 
-def a_charge(confirmation_id: int, **changes: Any) -> Charge:
-    charge = Charge("charge-1", "acme", SHOP, 160, Decimal("0.012"), "EUR", NOW, confirmation_id)
-    return replace(charge, **changes)
+def an_enable(confirmation_id: int | None, key: str = "charge-1", **changes: Any) -> LedgerEntry:
+    """Give the entry that begins a charge for acme's shop, not on record."""
+    entry = LedgerEntry(
+        idempotency_key=key,
+        kind=EntryKind.ENABLE,
+        charge=key,
+        account="acme",
+        hostname=SHOP,
+        placement=Placement.SHARED,
+        megabytes=160,
+        unit_price=Decimal("0.012"),
+        currency="EUR",
+        at=NOW,
+        confirmation_id=confirmation_id,
+    )
+    return replace(entry, **changes)

@@ -32,10 +32,10 @@ from tests.clients.examples import (
     ACME,
     NOW,
     SHOP,
-    a_charge,
     a_confirmation,
     a_recorded_certificate,
     a_recorded_drop,
+    an_enable,
     at_once,
     with_site,
 )
@@ -295,7 +295,7 @@ def _fill_append_only(database: Database) -> None:
     with_site(database)
     certificate = a_recorded_certificate(database)
     drop = a_recorded_drop(database, "other")
-    EmbeddedLedger(database).charge(a_charge(a_confirmation(database, certificate)), NOW)
+    EmbeddedLedger(database).charge(an_enable(a_confirmation(database, certificate)), NOW)
     Certificates(database).mark_compromised("4" * 64, "seen in a ticket", NOW)
     Decisions(database).match(drop.id, "ticket-1", "watch-tickets", NOW)
     Decisions(database).decide(Approval(drop.id, "5" * 64, "approve", "grace", "", NOW))

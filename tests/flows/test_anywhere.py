@@ -28,7 +28,7 @@ CLIENTS = (
     "accounts", "drops", "certificates", "decisions", "audit", "billing", "tickets",
     "drop_store", "vault", "keys", "resolver", "probe",
 )  # fmt: skip
-LOOKS = ("fetch", "find", "list", "is_", "get", "health", "resolve", "txt", "http_status", "statement", "unwrap")
+LOOKS = ("fetch", "find", "list", "is_", "get", "health", "resolve", "txt", "http_status", "unwrap")
 FAKES = ("store", "vault", "keys", "resolver")
 
 
@@ -148,7 +148,7 @@ def end_state(scene: Scene) -> dict[str, Any]:
     here, drop = office.here, office.drop(scene.drop_id)
     certificate = here.certificates.find_by_drop(drop.id)
     assert certificate is not None
-    (line,) = here.billing.statement("acme")
+    (line,) = here.billing.list_entries("acme")
     ticket = here.decisions.find_match(drop.id)
     assert ticket is not None
     messages = here.tickets.fetch(ticket).messages

@@ -43,7 +43,7 @@ def is_cleared_away(office: Office, drop: Drop) -> bool:
         any(edge.bundles or edge.hosts for edge in office.edges)
         or office.store._objects.versions
         or office.vault._objects.versions
-        or office.here.billing.statement("acme")
+        or office.here.billing.list_entries("acme")
         or office.drop(drop.id).state is not DropState.DESTROYED
     )
 
@@ -59,7 +59,7 @@ class TestCompleted:
         certificate = office.here.certificates.find_by_drop(drop.id)
         assert certificate is not None
         assert receipt["certificate_id"] == certificate.id
-        assert receipt["charge"] == office.here.billing.statement("acme")[0].idempotency_key
+        assert receipt["charge"] == office.here.billing.list_entries("acme")[0].idempotency_key
         assert office.served() == [certificate.bundle_sha256] * 2
         assert outcome_of(office, drop) == (Outcome.COMPLETED, DropState.DESTROYED)
         assert office.here.tickets.list_waiting() == ()
@@ -319,7 +319,7 @@ class TestStopped:
 
         assert (state.type, state.name) == (StateType.FAILED, "Drifted")
         assert office.served() == [None, None]
-        assert office.here.billing.statement("acme") == ()
+        assert office.here.billing.list_entries("acme") == ()
         assert outcome_of(office, drop) == (None, DropState.INGESTED)
 
 

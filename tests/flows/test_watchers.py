@@ -127,7 +127,7 @@ class TestWatchDrops:
         assert (drop.outcome, drop.state) == (Outcome.CANCELLED, DropState.DESTROYED)
         assert office.served() == [None, None]
         assert office.vault.calls.count("delete") == 1
-        assert office.here.billing.statement("acme") == ()
+        assert office.here.billing.list_entries("acme") == ()
         assert office.answers(drop.id).count("An operator of the platform cancelled it.") == 1
 
     def test_after_the_confirmation_it_is_too_late_to_cancel(self, office: Office) -> None:

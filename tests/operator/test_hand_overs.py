@@ -138,21 +138,21 @@ class TestBooks:
         assert verified["entries"] == len(operator.succeed("audit", "show"))
         assert operator.succeed("audit", "show", drop.id)[0]["action"] == "drop.requested"
 
-    def test_statement_of_a_customer_without_charges_is_empty(self, operator: Operator) -> None:
-        """No line, no charge; an unknown account is an error and not an empty statement."""
-        assert operator.succeed("statement", "acme") == []
-        assert operator.refused("statement", "nobody") == (1, "not-found")
+    def test_ledger_of_a_customer_without_charges_is_empty(self, operator: Operator) -> None:
+        """No entry, no charge; an unknown account is an error and not an empty ledger."""
+        assert operator.succeed("ledger", "acme") == []
+        assert operator.refused("ledger", "nobody") == (1, "not-found")
 
-    def test_charge_is_on_the_statement(self, operator: Operator) -> None:
+    def test_charge_is_on_the_ledger(self, operator: Operator) -> None:
         """What a hand-over costs is one line: 160 MB at the settings' price."""
         certificate = operator.office.provision()
         confirm_edges.fn(certificate.drop_id)
         adjust_billing.fn(certificate.drop_id)
 
-        (line,) = operator.succeed("statement", "acme")
+        (line,) = operator.succeed("ledger", "acme")
 
         assert (line["hostname"], line["megabytes"]) == (SHOP, 160)
-        assert SHOP in operator.read("statement", "acme")
+        assert SHOP in operator.read("ledger", "acme")
 
 
 class TestUsage:

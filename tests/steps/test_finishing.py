@@ -94,10 +94,10 @@ class TestAdjustBilling:
 
         key = adjust_billing.fn(certificate.drop_id)
 
-        (line,) = office.here.billing.statement("acme")
+        (line,) = office.here.billing.list_entries("acme")
         assert (line.idempotency_key, line.megabytes, line.unit_price) == (key, 160, Decimal("0.02"))
         assert (line.currency, line.confirmation_id, line.hostname) == ("EUR", confirmation, SHOP)
-        assert line.starts_at < office.here.now() - timedelta(hours=4)
+        assert line.at < office.here.now() - timedelta(hours=4)
 
     def test_again_writes_nothing(self, office: Office) -> None:
         """A second run, at any later time, finds the line."""
@@ -107,7 +107,7 @@ class TestAdjustBilling:
         office.here.ahead = timedelta(days=3)
 
         assert adjust_billing.fn(certificate.drop_id) == key
-        assert len(office.here.billing.statement("acme")) == 1
+        assert len(office.here.billing.list_entries("acme")) == 1
 
     def test_nothing_is_charged_without_a_proof(self, office: Office) -> None:
         """What nobody has seen being served is not paid for."""
@@ -116,7 +116,7 @@ class TestAdjustBilling:
         with pytest.raises(Drifted) as drift:
             adjust_billing.fn(certificate.drop_id)
         assert drift.value.code == "no-confirmation"
-        assert office.here.billing.statement("acme") == ()
+        assert office.here.billing.list_entries("acme") == ()
 
     def test_a_swap_costs_nothing_more(self, office: Office) -> None:
         """A hostname that is paid for gets a new certificate in place: the pair serves it already."""
@@ -125,7 +125,35 @@ class TestAdjustBilling:
             confirm_edges.fn(certificate.drop_id)
             adjust_billing.fn(certificate.drop_id)
 
-        assert len(office.here.billing.statement("acme")) == 1
+        assert len(office.here.billing.list_entries("acme")) == 1
+
+    def test_enabled_again_it_is_paid_again(self, office: Office) -> None:
+        """A charge that has ended is over: the next hand-over begins another one."""
+        first = office.provision("first")
+        confirm_edges.fn(first.drop_id)
+        charge = adjust_billing.fn(first.drop_id)
+        office.here.billing.end(charge, office.here.now(), "disable", office.here.now())
+        second = office.provision("second")
+        confirm_edges.fn(second.drop_id)
+
+        again = adjust_billing.fn(second.drop_id)
+
+        running = office.here.billing.find_open("acme", SHOP)
+        assert running is not None
+        assert running.idempotency_key == again != charge
+        assert adjust_billing.fn(first.drop_id) == charge, "the first one's run, once more, begins nothing"
+
+    def test_what_was_taken_off_since_is_not_charged(self, office: Office) -> None:
+        """A run that was late to the bill finds the hostname disabled: nobody pays for what no edge is meant to serve."""
+        certificate = office.provision()
+        confirm_edges.fn(certificate.drop_id)
+        for edge in office.edges:
+            office.here.certificates.unassign(edge.name, SHOP, certificate.id)
+
+        with pytest.raises(Drifted) as drift:
+            adjust_billing.fn(certificate.drop_id)
+        assert drift.value.code == "not-assigned"
+        assert office.here.billing.list_entries("acme") == ()
 
     def test_a_price_that_nobody_approved_is_not_charged(self, office: Office) -> None:
         """A price that was raised after the approval waits for another approval."""
@@ -136,7 +164,7 @@ class TestAdjustBilling:
 
         with pytest.raises(ApprovalPending):
             adjust_billing.fn(certificate.drop_id)
-        assert office.here.billing.statement("acme") == ()
+        assert office.here.billing.list_entries("acme") == ()
 
 
 class TestDestroyDrop:
