@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import text
 
 from tasks.clients.database import Database
+from tests.clients.schema import drop_everything
 
 SERVER = "127.0.0.1:5432"
 
@@ -39,9 +39,7 @@ def database(database_url: str) -> Iterator[Database]:
     """A migrated database without a row."""
     database = Database(database_url)
     if database.engine.dialect.name == "postgresql":
-        with database.engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
+        drop_everything(database)
     database.migrate()
     yield database
     database.dispose()

@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from tasks.clients import database as module
 from tasks.clients.billing import Billing, EmbeddedLedger
 from tasks.clients.database import Database, insert_once
 from tasks.clients.records.accounts import Accounts
@@ -33,6 +30,7 @@ from tests.clients.examples import (
     at_once,
     with_site,
 )
+from tests.clients.schema import build_schema, drop_everything
 from tests.fakes.billing import FakeBilling
 
 DEARER = Decimal("0.03")
@@ -85,7 +83,7 @@ def _books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
     url = f"sqlite:///{tmp_path}/records.db" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
     database = Database(url)
     if request.param == "postgresql":
-        empty(database)
+        drop_everything(database)
     database.migrate()
     proof = a_confirmation(with_site(database), a_recorded_certificate(database))
     Accounts(database).create_account(Account("other", "ops@other.test"), NOW)
@@ -97,12 +95,6 @@ def _books(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Books]:
 def _proof(database: Database) -> int:
     """The id of a confirmation on record."""
     return a_confirmation(with_site(database), a_recorded_certificate(database))
-
-
-def empty(database: Database) -> None:
-    with database.engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
 
 
 class TestCharge:
@@ -387,7 +379,7 @@ class TestRecords:
 class TestMigration:
     def test_what_was_charged_before_is_an_open_charge(self, database: Database) -> None:
         """The lines of the first schema become enables on the shared pair, and nothing can change them."""
-        rebuild(database, "0002")
+        build_schema(database, "0003")
         certificate = a_recorded_certificate(with_site(database))
         line = {"account": "acme", "host": SHOP, "proof": a_confirmation(database, certificate), "at": NOW.isoformat()}
         with database.engine.begin() as connection:
@@ -408,19 +400,3 @@ class TestMigration:
             with pytest.raises(IntegrityError), database.engine.begin() as connection:
                 connection.execute(text(change))
         assert billing.end("old", on(1), "end", NOW).kind is EntryKind.DISABLE
-
-
-def rebuild(database: Database, revision: str) -> None:
-    """Make the schema anew, as it was at *revision*."""
-    if database.engine.dialect.name == "postgresql":
-        empty(database)
-    else:
-        with database.engine.begin() as connection:
-            connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-            for name in connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all():
-                connection.exec_driver_sql(f"DROP TABLE {name}")
-    config = Config()
-    config.set_main_option("script_location", str(module._MIGRATIONS))
-    with database.engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)

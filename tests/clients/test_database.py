@@ -11,9 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
@@ -39,6 +37,7 @@ from tests.clients.examples import (
     at_once,
     with_site,
 )
+from tests.clients.schema import build_schema, drop_everything
 
 DROP = "drop-aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -60,7 +59,7 @@ class TestMigrate:
 
     def test_processes_that_migrate_at_once_all_succeed(self, database_url: str, database: Database) -> None:
         """Server, worker and front desk may start together on an empty database."""
-        _drop_everything(database)
+        drop_everything(database)
         program = "import sys; from tasks.clients.database import Database; Database(sys.argv[1]).migrate()"
         processes = [subprocess.Popen([sys.executable, "-c", program, database_url]) for _ in range(3)]
 
@@ -69,7 +68,7 @@ class TestMigrate:
 
     def test_threads_that_migrate_at_once_all_succeed(self, database_url: str, database: Database) -> None:
         """Also within one process, where alembic keeps its context in globals."""
-        _drop_everything(database)
+        drop_everything(database)
 
         at_once([Database(database_url).migrate for _ in range(4)])
 
@@ -79,12 +78,7 @@ class TestMigrate:
 class TestDecisionsOfBefore:
     def test_migration_keeps_what_was_decided(self, database: Database) -> None:
         """An approval and a match from when only drops were decided on are there afterwards, under their drop."""
-        _drop_everything(database)
-        config = Config()
-        config.set_main_option("script_location", str(module._MIGRATIONS))
-        with database.engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "0002")
+        build_schema(database, "0002")
         _decide_as_before(with_site(database))
 
         database.migrate()
@@ -165,7 +159,7 @@ class TestTransaction:
 
     def test_a_missing_table_is_loud(self, database: Database) -> None:
         """A database that was not migrated is a mistake, which no retry mends."""
-        _drop_everything(database)
+        drop_everything(database)
         with pytest.raises(DBAPIError, match="accounts"):
             Accounts(database).list_accounts()
 
@@ -261,16 +255,6 @@ class TestCheckpoint:
 
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def _drop_everything(database: Database) -> None:
-    with database.engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-        else:
-            Base.metadata.drop_all(connection)
-            connection.execute(text("DROP TABLE alembic_version"))
 
 
 def _decide_as_before(database: Database) -> None:

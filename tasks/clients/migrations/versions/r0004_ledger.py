@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 DECIMAL = sa.Numeric().with_variant(sa.String(32), "sqlite")
 PROOF = "kind <> 'enable' OR confirmation_id IS NOT NULL"
@@ -23,11 +23,11 @@ def upgrade() -> None:
 def copy_on_sqlite() -> None:
     """Copy by hand: alembic's batch cannot drop a table that its copy refers to."""
     op.create_table(
-        "ledger_0003",
+        "ledger_0004",
         sa.Column("id", sa.Integer(), primary_key=True),
         sa.Column("idempotency_key", sa.String(length=128), nullable=False, unique=True),
         sa.Column("kind", sa.String(length=8), nullable=False),
-        sa.Column("charge", sa.String(128), sa.ForeignKey("ledger_0003.idempotency_key"), nullable=False),
+        sa.Column("charge", sa.String(128), sa.ForeignKey("ledger_0004.idempotency_key"), nullable=False),
         sa.Column("account", sa.String(63), sa.ForeignKey("accounts.name"), nullable=False),
         sa.Column("hostname", sa.String(length=253), nullable=False),
         sa.Column("placement", sa.String(length=16), nullable=False),
@@ -36,16 +36,16 @@ def copy_on_sqlite() -> None:
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("confirmation_id", sa.Integer(), sa.ForeignKey("confirmations.id"), nullable=True),
-        sa.Column("corrects", sa.String(128), sa.ForeignKey("ledger_0003.idempotency_key"), nullable=True, unique=True),
+        sa.Column("corrects", sa.String(128), sa.ForeignKey("ledger_0004.idempotency_key"), nullable=True, unique=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(PROOF, name="ck_ledger_proof"),
     )
     op.execute(
-        "INSERT INTO ledger_0003 SELECT id, idempotency_key, 'enable', idempotency_key, account, hostname, 'shared', "
+        "INSERT INTO ledger_0004 SELECT id, idempotency_key, 'enable', idempotency_key, account, hostname, 'shared', "
         "megabytes, unit_price, currency, starts_at, confirmation_id, NULL, created_at FROM ledger ORDER BY id"
     )
     op.drop_table("ledger")
-    op.rename_table("ledger_0003", "ledger")  # SQLite renames it in its own references too
+    op.rename_table("ledger_0004", "ledger")  # SQLite renames it in its own references too
     for change in ("UPDATE", "DELETE"):
         op.execute(
             f"CREATE TRIGGER ledger_no_{change.lower()} BEFORE {change} ON ledger "
