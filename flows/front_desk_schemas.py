@@ -70,7 +70,7 @@ class MessageView(BaseModel):
 class TicketView(BaseModel):
     id: str
     subject: str
-    state: Literal["open", "refused", "closed"]
+    state: Literal["open", "refused", "closed", "told"]
     drop_id: str | None
     messages: list[MessageView] = Field(description="Oldest first.")
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import cast
+from uuid import UUID
 
 import httpx
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_markdown_artifact, create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import PrefectHTTPStatusError
 
@@ -109,6 +112,49 @@ def show_repairs(repairs: Sequence[str], silent: Sequence[str]) -> None:
     """Show what differs between the edges and the records, and what did not answer."""
     rows = [*(("repair", repair) for repair in repairs), *(("no answer", edge) for edge in silent)]
     _show("reconcile", render_table(rows), "What the edges serve, compared with the records")
+
+
+def show_expiry_picture(markdown: str) -> None:
+    _show("expiry", markdown, "Which certificates end when")
+
+
+class Progress:
+    """
+    How far a long run has got, as a bar beside it. Each look costs a call: it is for parts, not for single things.
+
+    Args:
+        key: Of the artifact.
+
+        expected: How many there will be, by the last time; None shows no bar.
+    """
+
+    def __init__(self, key: str, expected: int | None) -> None:
+        self._key, self._expected = key, expected
+        self._artifact: UUID | None = None
+
+    def __enter__(self) -> Progress:
+        self.reach(0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._expected:
+            self.reach(self._expected)
+
+    def reach(self, number: int) -> None:
+        """Show that *number* are done."""
+        if not self._expected or not _in_run():
+            return
+        percent = min(100.0, 100 * number / self._expected)
+        try:
+            if self._artifact is None:
+                about = f"{self._key}: how far it has got"
+                self._artifact = cast("UUID", create_progress_artifact(percent, key=self._key, description=about))
+            else:
+                update_progress_artifact(self._artifact, percent)
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            _log.warning("artifact %s was not kept (%s)", self._key, type(error).__name__)
 
 
 def show_edges(hostname: Hostname, handshakes: Sequence[Handshake]) -> None:

@@ -20,6 +20,7 @@ from tasks.core.errors import (
     DNSUnavailable,
     EdgeUnavailable,
     KeysUnavailable,
+    MessengerUnavailable,
     PrefectUnavailable,
     RecordsUnavailable,
     StoreUnavailable,
@@ -38,6 +39,7 @@ DELAYS_SECONDS: Final[dict[type[Unavailable], tuple[int, ...]]] = {
     DNSUnavailable: (2, 5, 13),  # 20 s: two resolvers have been asked; the flow's own poll goes on after that
     EdgeUnavailable: (1, 2, 5, 12, 40),  # 60 s: an edge that restarts is back in 1 s, one that is rebuilt in 60 s
     TicketsUnavailable: (2, 10, 48),  # 60 s: a desk's rate limit is per minute
+    MessengerUnavailable: (5, 60),  # 65 s: a mail server's greylisting asks for a minute; the ticket has the letter
     PrefectUnavailable: (1, 4, 10),  # 15 s: the schedule comes round again anyway
 }
 

@@ -34,6 +34,7 @@ from tests.desk import SETTINGS
 from tests.fakes.dns import FakeResolver
 from tests.fakes.edges import FakeEdge
 from tests.fakes.keys import FakeKeyProvider
+from tests.fakes.messenger import FakeMessenger
 from tests.fakes.orchestrator import FakeOrchestrator
 from tests.fakes.probes import FakeProbe
 from tests.fakes.store import FakeDropStore, FakeVault
@@ -65,6 +66,7 @@ class Office:
     keys: FakeKeyProvider = field(default_factory=FakeKeyProvider)
     resolver: FakeResolver = field(default_factory=FakeResolver)
     runs: FakeOrchestrator = field(default_factory=FakeOrchestrator)
+    messenger: FakeMessenger = field(default_factory=FakeMessenger)
     edges: tuple[FakeEdge, FakeEdge] = field(default_factory=lambda: (FakeEdge("a"), FakeEdge("b")))
 
     def __post_init__(self) -> None:
@@ -77,12 +79,18 @@ class Office:
             probe=self.probe,
             edges=self.edges,
             orchestrator=self.runs,
+            messenger=self.messenger,
         )
 
     def set_rules(self, **rules: object) -> None:
         """Make the installation stricter from now on."""
         changed = Rules.model_validate(rules)
         self.here.settings = self.here.settings.model_copy(update={"rules": changed})
+
+    def set_section(self, section: str, **values: object) -> None:
+        """Set a section of the settings from now on, as its YAML would."""
+        kind = type(getattr(self.here.settings, section))
+        self.here.settings = self.here.settings.model_copy(update={section: kind.model_validate(values)})
 
     def settle(self) -> None:
         """Record both customers, and make their domains live."""

@@ -19,6 +19,7 @@ from tasks.clients.database import Database
 from tasks.clients.dns import DNSResolver, Resolver
 from tasks.clients.edges import Edge, NginxEdge
 from tasks.clients.keys import KeyProvider, open_key_provider
+from tasks.clients.messenger import AppriseMessenger, Messenger
 from tasks.clients.orchestrator import Orchestrator, PrefectOrchestrator
 from tasks.clients.probes import NetworkProbe, Probe
 from tasks.clients.records.accounts import Accounts
@@ -26,6 +27,9 @@ from tasks.clients.records.certificates import Certificates
 from tasks.clients.records.decisions import Decisions
 from tasks.clients.records.drops import Drops
 from tasks.clients.records.leases import Leases
+from tasks.clients.records.letters import Letters
+from tasks.clients.records.scans import Scans
+from tasks.clients.records.served import ServedCertificates
 from tasks.clients.settings import Settings, load_settings, settings_path
 from tasks.clients.store import DropStore, S3DropStore, S3Vault, Vault
 from tasks.clients.tickets import EmbeddedDesk, TicketDesk
@@ -100,6 +104,18 @@ class Installation:
         return Leases(self.database)
 
     @cached_property
+    def served(self) -> ServedCertificates:
+        return ServedCertificates(self.database)
+
+    @cached_property
+    def letters(self) -> Letters:
+        return Letters(self.database)
+
+    @cached_property
+    def scans(self) -> Scans:
+        return Scans(self.database)
+
+    @cached_property
     def audit(self) -> AuditTrail:
         return AuditTrail(self.database)
 
@@ -110,6 +126,10 @@ class Installation:
     @cached_property
     def tickets(self) -> TicketDesk:
         return EmbeddedDesk(self.database)
+
+    @cached_property
+    def messenger(self) -> Messenger:
+        return AppriseMessenger(self.settings.notices)
 
     @cached_property
     def drop_store(self) -> DropStore:

@@ -3,26 +3,40 @@ The settings of one installation: a YAML file in `deployments/`, the environment
 
 The file is named by ``CERTFERRY_SETTINGS``; a variable such as ``CERTFERRY_DATABASE__URL`` overrides
 one key. Unknown keys are refused, so a misspelt setting is an error and not a silent default.
-Relative paths are relative to the file. No setting holds a secret: S3 and KMS credentials come from
-the usual AWS chain, database passwords from the URL in the environment or a `.pgpass`.
+Relative paths are relative to the file. No setting but the URLs of `notices` holds a secret (give those in the
+environment): S3 and KMS credentials come from the usual AWS chain, database passwords from the URL in the environment
+or a `.pgpass`.
 """
 
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import certifi
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.core import policy
 from tasks.core.errors import BadInput, Who
+from tasks.core.expiry import Ladder, RungRule
+from tasks.core.expiry import Rung as ExpiryRung
 from tasks.core.model import Hostname, parse_hostname
 
 
@@ -45,6 +59,10 @@ def _with_unit(value: Any) -> Any:
 
 Duration = Annotated[timedelta, BeforeValidator(_with_unit), Field(gt=timedelta(0))]
 """A positive ISO 8601 duration; a number without a unit is refused, since it would be taken for seconds."""
+
+
+DESK_CHANNEL: Final = "ticket"
+"""The channel of the ticket desk, which every letter to a customer goes by."""
 
 
 class Section(BaseModel):
@@ -163,6 +181,78 @@ class Billing(Section):
     currency: str = Field("EUR", pattern="^[A-Z]{3}$")
 
 
+def _fraction(value: Any) -> Any:
+    try:
+        return float(Fraction(value)) if isinstance(value, str) else value
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("not a fraction such as 1/3") from None
+
+
+class Rung(Section):
+    """When a rung of the ladder begins: a fraction of the lifetime is left, within a floor and a ceiling."""
+
+    fraction: Annotated[float, BeforeValidator(_fraction)] = Field(gt=0, lt=1, description="Such as 1/3.")
+    least: Duration
+    most: Duration
+
+
+def _policy_rung(name: str) -> Rung:
+    fraction, least, most = policy.EXPIRY_LADDER[name]
+    return Rung(fraction=fraction, least=least, most=most)
+
+
+class Expiry(Section):
+    """When whom to write to about a certificate that ends. Each rung begins before the next one."""
+
+    open_renewal: Rung = _policy_rung("open-renewal")
+    remind: Rung = _policy_rung("remind")
+    urgent: Rung = _policy_rung("urgent")
+    last_days: Rung = _policy_rung("last-days")
+    metrics_file: Path | None = Field(None, description="For node_exporter's textfile collector: NAME.prom.")
+    metrics_name_hostnames: bool = Field(False, description="Else a certificate has its id only: names are customers'.")
+
+    @property
+    def ladder(self) -> Ladder:
+        rungs = {ExpiryRung.OPEN_RENEWAL: self.open_renewal, ExpiryRung.REMIND: self.remind}
+        rungs |= {ExpiryRung.URGENT: self.urgent, ExpiryRung.LAST_DAYS: self.last_days}
+        return Ladder({name: RungRule(rung.fraction, rung.least, rung.most) for name, rung in rungs.items()})
+
+    @model_validator(mode="after")
+    def _check_ladder(self) -> Self:
+        _ = self.ladder  # raises what is wrong with it
+        return self
+
+
+def _time_zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name is a directory's
+        raise ValueError("no such time zone") from None
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+ChannelName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,30}$")]
+
+
+class Notices(Section):
+    """How letters go out beside the ticket desk: by name, the URL of a service that apprise knows."""
+
+    time_zone: TimeZone = Field("UTC", description="IANA name; the dates in letters are in it.")
+    holidays: list[date] = Field([], description="Days on which nobody works, beside Saturdays and Sundays.")
+    customers: dict[ChannelName, SecretStr] = Field({}, description="{contact} in a URL becomes the account's address.")
+    operators: dict[ChannelName, SecretStr] = {}
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if DESK_CHANNEL in self.customers:
+            raise ValueError(f"customers: {DESK_CHANNEL} is the ticket desk's own name")
+        return self
+
+
 class FrontDesk(Section):
     """The customers' door."""
 
@@ -193,6 +283,8 @@ class Settings(BaseSettings):
     billing: Billing
     front_desk: FrontDesk = FrontDesk()
     operators: Operators
+    expiry: Expiry = Expiry()
+    notices: Notices = Notices()
 
     @model_validator(mode="after")
     def _check_trust(self) -> Self:
@@ -259,13 +351,14 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     url = settings.database.url
     if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
         url = f"sqlite:///{base / url.removeprefix('sqlite:///')}"
-    trust_file, blocked = settings.trust.file, settings.rules.blocked_keys
+    trust_file, blocked, metrics = settings.trust.file, settings.rules.blocked_keys, settings.expiry.metrics_file
     return settings.model_copy(
         update={
             "database": settings.database.model_copy(update={"url": url}),
             "keys": settings.keys.model_copy(update={"file": base / settings.keys.file}),
             "trust": settings.trust.model_copy(update={"file": base / trust_file if trust_file else None}),
             "rules": settings.rules.model_copy(update={"blocked_keys": base / blocked if blocked else None}),
+            "expiry": settings.expiry.model_copy(update={"metrics_file": base / metrics if metrics else None}),
             "edges": [e.model_copy(update={"directory": base / e.directory}) for e in settings.edges],
         }
     )

@@ -133,6 +133,8 @@ class SiteRow(Base):
 
 
 _LIVE = text("outcome IS NULL AND state <> 'destroyed'")
+_OPEN = text("ended_at IS NULL")
+_DUE = _UNTOLD = text("letter_id IS NULL")
 
 
 class DropRow(Base):
@@ -248,6 +250,10 @@ class AssignmentRow(Base):
     """What an edge is meant to serve for a hostname: the desired state, written before the world is changed."""
 
     __tablename__ = "assignments"
+    __table_args__ = (
+        Index("ix_assignments_hostname_certificate", "hostname", "certificate_id"),  # scans go by hostname
+        Index("ix_assignments_certificate_id", "certificate_id"),  # and from certificates near their end
+    )
     edge: Mapped[str] = mapped_column(String(63), primary_key=True)
     hostname: Mapped[str] = mapped_column(String(253), primary_key=True)
     certificate_id: Mapped[str] = mapped_column(ForeignKey("certificates.id"))
@@ -298,6 +304,77 @@ class LeaseRow(Base):
     holder: Mapped[str] = mapped_column(String(128))
     token: Mapped[int]
     expires_at: Mapped[datetime]
+
+
+class LetterRow(Base):
+    """A letter as it was written. It is on record before anybody is told."""
+
+    __tablename__ = "letters"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    audience: Mapped[str] = mapped_column(String(16))
+    account: Mapped[str | None] = mapped_column(ForeignKey("accounts.name"))
+    subject: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class DeliveryRow(Base):
+    """
+    A letter on its way through one channel: the outbox.
+
+    `claimed_at` is when a process began to send it, `ended_at` when it was sent or given up, as `outcome` says.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_open", "letter_id", sqlite_where=_OPEN, postgresql_where=_OPEN),)
+    letter_id: Mapped[str] = mapped_column(ForeignKey("letters.id"), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(63), primary_key=True)
+    tries: Mapped[int]
+    claimed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+
+
+class NoticeRow(Base):
+    """That somebody is, or was, to be told of a certificate at a rung: once, ever. No letter yet: it is due."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index("ix_notices_due", "audience", "account", sqlite_where=_DUE, postgresql_where=_DUE),
+        Index("ix_notices_letter_id", "letter_id"),
+    )
+    certificate_id: Mapped[str] = mapped_column(ForeignKey("certificates.id"), primary_key=True)
+    rung: Mapped[str] = mapped_column(String(16), primary_key=True)
+    audience: Mapped[str] = mapped_column(String(16), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    decided_at: Mapped[datetime]
+    letter_id: Mapped[str | None] = mapped_column(ForeignKey("letters.id"))
+
+
+class ScanRow(Base):
+    """How far a scan over all hostnames has got: its bookmark, and what it has counted until there."""
+
+    __tablename__ = "scans"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    started_at: Mapped[datetime]
+    saved_at: Mapped[datetime]
+    bookmark: Mapped[str | None] = mapped_column(String(400))
+    tally: Mapped[dict[str, Any]]
+    finished_at: Mapped[datetime | None]
+
+
+class SightingRow(Base):
+    """What the world was last seen to get of a hostname at a place, where that is not what it should get."""
+
+    __tablename__ = "sightings"
+    __table_args__ = (Index("ix_sightings_untold", "hostname", sqlite_where=_UNTOLD, postgresql_where=_UNTOLD),)
+    hostname: Mapped[str] = mapped_column(String(253), primary_key=True)
+    place: Mapped[str] = mapped_column(String(80), primary_key=True)
+    code: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(String(63))
+    detail: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime]
+    letter_id: Mapped[str | None] = mapped_column(ForeignKey("letters.id"))
 
 
 class AuditRow(Base):

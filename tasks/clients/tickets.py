@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from tasks.clients.database import Database, insert_once
 from tasks.clients.tables import MessageRow, TicketRow
 from tasks.core.errors import NotFound
+from tasks.core.matching import DESK
 from tasks.core.model import Message, Ticket
 
 SUBJECT_MAX_CHARACTERS: Final = 200  # the column's width
@@ -39,6 +40,13 @@ class TicketDesk(Protocol):
 
         The caller has taken any key material out of *subject* and *body* and then says *refused*: a desk never
         stores any, but keeps the ticket, so that the hand-over it speaks of is stopped.
+        """
+
+    def write(self, ticket_id: str, recipient: str, subject: str, body: str, at: datetime) -> Ticket:
+        """
+        Open a ticket with a letter of the platform's own to *recipient*; the same *ticket_id* gives what is there.
+
+        It asks for nothing and waits for nothing (state ``told``), until its recipient answers on it.
         """
 
     def fetch(self, ticket_id: str) -> Ticket:
@@ -94,6 +102,14 @@ class EmbeddedDesk:
             _add_message(session, ticket_id, row.sender, body, "filed", at)
             return _ticket(session, row)
 
+    def write(self, ticket_id: str, recipient: str, subject: str, body: str, at: datetime) -> Ticket:
+        """As `TicketDesk.write`; a subject is cut at 200 characters."""
+        cut = _storable(subject)[:SUBJECT_MAX_CHARACTERS]
+        with self._database.transaction() as session:
+            insert_once(session, TicketRow, id=ticket_id, sender=recipient, subject=cut, state="told", created_at=at)
+            _add_message(session, ticket_id, DESK, body, "filed", at)
+            return _ticket(session, _row(session, ticket_id))
+
     def fetch(self, ticket_id: str) -> Ticket:
         """As `TicketDesk.fetch`."""
         with self._database.reading() as session:
@@ -101,7 +117,7 @@ class EmbeddedDesk:
 
     def list_waiting(self) -> tuple[Ticket, ...]:
         """As `TicketDesk.list_waiting`."""
-        return self._list(TicketRow.state != "closed")
+        return self._list(TicketRow.state.in_(("open", "refused")))
 
     def list_of(self, sender: str) -> tuple[Ticket, ...]:
         """As `TicketDesk.list_of`."""
@@ -110,7 +126,10 @@ class EmbeddedDesk:
     def say(self, ticket_id: str, author: str, body: str, idempotency_key: str, at: datetime) -> None:
         """As `TicketDesk.say`; raises `NotFound` where there is no such ticket."""
         with self._database.transaction() as session:
-            _add_message(session, _row(session, ticket_id).id, author, body, idempotency_key, at)
+            row = _row(session, ticket_id)
+            if row.state == "told" and author == row.sender:  # an answer to a letter is a request like any other
+                row.state = "open"
+            _add_message(session, row.id, author, body, idempotency_key, at)
 
     def close(self, ticket_id: str, at: datetime) -> None:
         """As `TicketDesk.close`; raises `NotFound` where there is no such ticket."""

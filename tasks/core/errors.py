@@ -19,7 +19,7 @@ Every error certferry raises on purpose.
       - LeaseLost        it was this one's, and has been taken over: this process must change nothing more
   x Unavailable          the other side did not answer: retried from the table in `tasks.retries`
     + StoreUnavailable, KeysUnavailable, DNSUnavailable, EdgeUnavailable,
-      TicketsUnavailable, RecordsUnavailable, PrefectUnavailable, FrontDeskUnavailable
+      TicketsUnavailable, MessengerUnavailable, RecordsUnavailable, PrefectUnavailable, FrontDeskUnavailable
   x NotFound             asked for by name and not there
   x Drifted              the world is not as recorded: stop and look
     + ProofFailed        an edge does not serve what was put on it
@@ -284,6 +284,10 @@ class EdgeUnavailable(Unavailable):
 
 class TicketsUnavailable(Unavailable):
     code, system = "tickets-unavailable", "the ticket desk"
+
+
+class MessengerUnavailable(Unavailable):
+    code, system = "messenger-unavailable", "a channel for letters"
 
 
 class RecordsUnavailable(Unavailable):

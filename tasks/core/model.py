@@ -100,7 +100,7 @@ def make_id(kind: str, randomness: bytes) -> str:
     Give an id that says nothing: *kind*, a hyphen, and 128 random bits in base 32.
 
     Args:
-        kind: ``drop``, ``cert``, ``ticket`` or ``token``.
+        kind: ``drop``, ``cert``, ``ticket``, ``token`` or ``letter``.
 
         randomness: 16 bytes from `os.urandom`.
     """
@@ -319,7 +319,8 @@ class Ticket:
     Attributes:
         sender: The authenticated address, lower case, not the From text.
 
-        state: ``open``, ``refused`` (it held key material, which was not stored) or ``closed``.
+        state: ``open``, ``refused`` (it held key material, which was not stored), ``closed``, or ``told`` (a letter of
+            the platform's, which nobody has answered).
     """
 
     id: str

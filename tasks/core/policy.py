@@ -66,6 +66,34 @@ LIFETIME_CAPS: Final = (
 
 MOST_REMOVALS: Final = 5  # in one pass of reconcile: more strays than this are a wrong or restored database, not strays
 
+# --- Before a certificate ends ----------------------------------------------------------------
+# A rung begins when this fraction of the lifetime is left, within a floor and a ceiling of time left.
+# 1/3: Let's Encrypt's integration guide, certmagic's RenewalWindowRatio. 30 days: certbot's and Let's Encrypt's
+# renewal of 90-day certificates; earlier, a customer of a yearly certificate pays for days he does not use.
+# 14, 7 and 3 days: two weeks for a purchase, one for a holiday, a long weekend. The floors are those of a 3-day
+# life: a working day, half of one, and hours in which a person on call still does something.
+EXPIRY_LADDER: Final = {
+    "open-renewal": (1 / 3, timedelta(hours=24), timedelta(days=30)),
+    "remind": (1 / 6, timedelta(hours=12), timedelta(days=14)),
+    "urgent": (1 / 12, timedelta(hours=6), timedelta(days=7)),
+    "last-days": (1 / 24, timedelta(hours=3), timedelta(days=3)),
+}
+ENDED_LOOKBACK: Final = timedelta(days=30)  # how long after its end a certificate still served is shown one by one
+MOST_IN_A_LETTER: Final = 50  # certificates listed one by one: two screens of mail; the rest is counted
+LETTER_TRIES: Final = 3  # of a channel that says it failed; the ticket has the letter by then, and the next rung comes
+LETTER_UNSURE: Final = timedelta(minutes=10)  # a process that sends has ended by then, whatever became of it
+ACCOUNTS_AT_ONCE: Final = 500  # names a step gives
+MOST_SERIES: Final = 1000  # certificates with metrics of their own: Prometheus bears it, a person reads the first
+SCAN_CHUNK: Final = 2000  # certificates a step reads: under 2 MB, and half a second lost by a kill
+SCAN_FRESH: Final = timedelta(hours=12)  # a scan that stopped within it goes on where it was, an older one begins anew
+
+# --- What is served ---------------------------------------------------------------------------
+WATCH_CHUNK: Final = 200  # hostnames a step looks at: some seconds
+WATCH_CONCURRENCY: Final = 32  # handshakes at a time: sockets wait, two cores are enough
+WATCH_TIMEOUT: Final = timedelta(seconds=5)  # of one handshake; Chrome gives up on a connection much later
+SILENT_AFTER: Final = 3  # connections in a row that an address does not take: it is not asked again in this chunk
+PUBLIC_ADDRESSES: Final = 4  # of one hostname that are looked at: the pair, in both families
+
 # --- The pair -------------------------------------------------------------------------------
 EDGE_MEMORY_MB: Final = 160  # the memory an edge may use, and what the customer pays for
 ROLLBACK_DEADLINE: Final = timedelta(seconds=5)

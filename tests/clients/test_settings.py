@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from tasks.clients.settings import load_settings
 from tasks.core.errors import BadInput
+from tasks.core.expiry import Rung
 
 MINIMAL = {
     "platform": {
@@ -105,6 +107,42 @@ class TestLoadSettings:
             load_settings(file)
 
 
+class TestExpiry:
+    def test_a_rung_can_be_moved(self, file: Path) -> None:
+        """Each number of the ladder is an installation's own to choose."""
+        change(file, expiry={"urgent": {"fraction": "1/10", "least": "PT8H", "most": "P10D"}})
+        rule = load_settings(file).expiry.ladder.rules[Rung.URGENT]
+        assert (rule.fraction, rule.least, rule.most) == (0.1, timedelta(hours=8), timedelta(days=10))
+
+    def test_rungs_out_of_order_are_refused(self, file: Path) -> None:
+        """A ladder whose rungs change places would tell of one and never of the other."""
+        change(file, expiry={"urgent": {"fraction": "1/4", "least": "PT6H", "most": "P7D"}})
+        with pytest.raises(BadInput, match="remind must begin before urgent"):
+            load_settings(file)
+
+    @pytest.mark.parametrize("zone", ["Europe/Atlantis", "Europe", "../../etc/passwd", ""])
+    def test_a_time_zone_must_exist(self, file: Path, zone: str) -> None:
+        """Dates in letters are in it."""
+        change(file, notices={"time_zone": zone})
+        with pytest.raises(BadInput, match="no such time zone"):
+            load_settings(file)
+
+    def test_the_url_of_a_channel_comes_from_the_environment_and_is_never_shown(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It holds a password: no message, repr or dump of the settings repeats it."""
+        monkeypatch.setenv("CERTFERRY_NOTICES__OPERATORS", '{"chat": "slack://secret-token"}')
+        settings = load_settings(file)
+        assert settings.notices.operators["chat"].get_secret_value() == "slack://secret-token"
+        assert "secret-token" not in f"{settings!r} {settings.model_dump()} {settings.model_dump_json()}"
+
+    def test_the_desk_is_no_channel_of_the_settings(self, file: Path) -> None:
+        """Its name is taken: a letter goes by each channel once."""
+        change(file, notices={"customers": {"ticket": "json://localhost"}})
+        with pytest.raises(BadInput, match="ticket desk"):
+            load_settings(file)
+
+
 class TestExample:
     EXAMPLE = Path(__file__).parents[2] / "deployments" / "example.yaml"
 
@@ -123,7 +161,7 @@ class TestExample:
         """What is left out of a file is what the example says."""
         example, minimal = load_settings(self.EXAMPLE), load_settings(file)
 
-        for section in ("store", "drops", "front_desk"):
+        for section in ("store", "drops", "front_desk", "expiry", "notices"):
             assert getattr(example, section) == getattr(minimal, section)
         assert example.keys.model_dump(exclude={"file"}) == minimal.keys.model_dump(exclude={"file"})
 

@@ -1,0 +1,111 @@
+"""What the hostnames are meant to be served with, read in pages: the records behind the scans. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, case, exists, func, literal, select, tuple_
+
+from tasks.clients.database import Database
+from tasks.clients.tables import AssignmentRow, CertificateRow
+from tasks.core.model import Hostname
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """
+    A certificate that an edge is meant to serve for a hostname; in the middle of a swap a hostname has two.
+
+    Attributes:
+        ready: Every edge that is meant to serve it has been seen serving it.
+    """
+
+    hostname: Hostname
+    certificate_id: str
+    account: str
+    not_before: datetime
+    not_after: datetime
+    ready: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of what is served, and where to read on; *bookmark* is None after the last."""
+
+    served: Sequence[Served]
+    bookmark: str | None
+
+
+_READY = case((func.count(AssignmentRow.proven_at) == func.count(), 1), else_=0)
+
+
+class ServedCertificates:
+    """Each page is one query on an index, whatever the number of records; a bookmark is text, good across processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, bookmark: str | None, limit: int) -> Page:
+        """Give the next *limit* by hostname, of all that is served."""
+        place = (AssignmentRow.hostname, AssignmentRow.certificate_id)
+        chosen = select(*place, _READY.label("ready")).group_by(*place).order_by(*place).limit(limit)
+        if bookmark is not None:
+            chosen = chosen.where(tuple_(*place) > tuple(bookmark.split(" ")))
+        part = chosen.subquery()
+        wanted = select(
+            part.c.hostname,
+            part.c.certificate_id,
+            CertificateRow.account,
+            CertificateRow.not_before,
+            CertificateRow.not_after,
+            part.c.ready,
+        ).join_from(part, CertificateRow, CertificateRow.id == part.c.certificate_id)
+        served = self._read(wanted.order_by(part.c.hostname, part.c.certificate_id))
+        last = served[-1] if len(served) == limit else None
+        return Page(served, f"{last.hostname} {last.certificate_id}" if last else None)
+
+    def page_ending(self, since: datetime, until: datetime, bookmark: str | None, limit: int) -> Page:
+        """Give the next *limit* by end of validity, of what is served and ends after *since* and not after *until*."""
+        place = (CertificateRow.not_after, CertificateRow.id)
+        wanted = _ending().where(CertificateRow.not_after > since, CertificateRow.not_after <= until)
+        if bookmark is not None:
+            moment, certificate_id = bookmark.split(" ")
+            wanted = wanted.where(
+                CertificateRow.not_after >= datetime.fromisoformat(moment),
+                tuple_(*place) > tuple_(*_literal(datetime.fromisoformat(moment), certificate_id)),
+            )
+        served = self._read(wanted.order_by(*place).limit(limit))
+        last = served[-1] if len(served) == limit else None
+        return Page(served, f"{last.not_after.astimezone(UTC).isoformat()} {last.certificate_id}" if last else None)
+
+    def find_served(self, certificate_id: str) -> Served | None:
+        """Give what is served of one certificate, or None if no edge is meant to serve it any more."""
+        found = self._read(_ending().where(CertificateRow.id == certificate_id))
+        return found[0] if found else None
+
+    def _read(self, wanted: Select[Any]) -> Sequence[Served]:
+        with self._database.reading() as session:
+            return [
+                Served(Hostname(hostname), certificate_id, account, not_before, not_after, bool(ready))
+                for hostname, certificate_id, account, not_before, not_after, ready in session.execute(wanted)
+            ]
+
+
+def _literal(moment: datetime, certificate_id: str) -> tuple[object, object]:
+    return literal(moment, CertificateRow.not_after.type), literal(certificate_id)
+
+
+def _ending() -> Select[Any]:
+    assigned = AssignmentRow.certificate_id == CertificateRow.id
+    ready = select(_READY).where(assigned).scalar_subquery()
+    return select(
+        CertificateRow.hostname,
+        CertificateRow.id,
+        CertificateRow.account,
+        CertificateRow.not_before,
+        CertificateRow.not_after,
+        ready,
+    ).where(exists().where(assigned))
