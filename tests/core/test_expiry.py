@@ -69,10 +69,10 @@ class TestLadder:
 
     def test_rungs_that_change_places_are_refused(self) -> None:
         """In any of the three numbers: one would hide the other."""
-        for field, value in (("fraction", 0.5), ("least", 30 * HOUR), ("most", 31 * DAY)):
-            wrong = {**LADDER.rules, Rung.REMIND: replace(LADDER.rules[Rung.REMIND], **{field: value})}
+        rule = LADDER.rules[Rung.REMIND]
+        for wrong in (replace(rule, fraction=0.5), replace(rule, least=30 * HOUR), replace(rule, most=31 * DAY)):
             with pytest.raises(ValueError, match="open-renewal must begin before remind"):
-                Ladder(wrong)
+                Ladder({**LADDER.rules, Rung.REMIND: wrong})
 
     def test_every_rung_has_a_rule(self) -> None:
         """A ladder with a rung left out is no ladder."""
