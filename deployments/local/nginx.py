@@ -46,6 +46,7 @@ http {{
     js_import edge from edge.js;
     js_set $certferry_bundle edge.bundle;
     js_set $certferry_force_https edge.forceHTTPS;
+    js_set $certferry_hsts edge.hsts;
 
     server_tokens off;
     access_log off;  # a visitor's path and query are the app's affair
@@ -67,6 +68,11 @@ http {{
     map $certferry_upgrade $certferry_connection {{
         websocket upgrade;
         default "";
+    }}
+    # Two words of HSTS would be read as the first alone (RFC 6797, 8.1): the edge's counts, else the app's.
+    map $certferry_hsts $certferry_hsts_sent {{
+        "" $upstream_http_strict_transport_security;
+        default $certferry_hsts;
     }}
     proxy_http_version 1.1;
     # Visitors cannot fill the disk that bundles are staged on.
@@ -94,6 +100,7 @@ http {{
     server {{
         listen {address}:{https_port} ssl;
         http2 on;
+        error_log log/error.log crit;  # below that, nginx logs each name without a bundle that a visitor asks for
         ssl_certificate $certferry_bundle;
         ssl_certificate_key $certferry_bundle;
         # Never stale: a bundle's name is its content. A bundle nobody asks for leaves memory after 10 minutes.
@@ -109,6 +116,8 @@ http {{
         set $certferry_port 443;
         location / {{
             error_log log/error.log crit;  # below that, nginx logs visitors' requests with their queries
+            proxy_hide_header Strict-Transport-Security;
+            add_header Strict-Transport-Security $certferry_hsts_sent always;
             proxy_pass http://gateway;
         }}
     }}
@@ -119,6 +128,7 @@ http {{
         location / {{
             error_log log/error.log crit;
             if ($certferry_force_https) {{
+                add_header Cache-Control no-store always;  # or a browser would remember a 308 for good
                 return 308 https://$host{redirect_port}$request_uri;
             }}
             proxy_pass http://gateway;

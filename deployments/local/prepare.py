@@ -37,7 +37,7 @@ def prepare_buckets() -> None:
 
 
 def prepare_piggyback() -> None:
-    """Put the platform's own wildcard certificate on both edges, as the answer for every other name."""
+    """Put the platform's own wildcard certificate on both edges, as the answer for every app's own name on it."""
     from tasks.clients.edges import NginxEdge
 
     file = settings_path().parent / "piggyback.pem"
@@ -46,7 +46,7 @@ def prepare_piggyback() -> None:
     digest = sha256(bundle).hexdigest()
     for edge in map(NginxEdge, settings.edges):
         edge.stage(digest, bundle)
-        edge.set_piggyback(digest)
+        edge.set_piggyback(settings.platform.piggyback_domain, digest)
 
 
 def _issue_piggyback(file: Path) -> bytes:

@@ -5,11 +5,13 @@ An edge's directory, made by whoever installs the edge (`deployments/local/nginx
 
     bundles/<sha256>.pem      key, leaf and chain in one file, 0600, never changed after it has this name
     hosts/<hostname>          a link to a bundle, replaced by a rename
-    default                   a link to the piggyback bundle, for every other name
-    force-https/<hostname>    an empty file: plain HTTP is sent on to HTTPS
+    hosts/_wildcard.<domain>  the same for every name below a domain: the platform's own, with the piggyback bundle
+    default                   a link to the piggyback bundle, for visitors who name no hostname
+    force-https/<hostname>    one line: plain HTTP is sent on to HTTPS, and what HTTPS answers say of HSTS
     incoming/                 files on their way to one of the names above
     lock                      held by whoever changes anything above
 
+A hostname without a bundle gets no handshake: it is served over plain HTTP only.
 nginx reads the link at each handshake and keeps the bundle it leads to in memory. As a name never changes
 its content, what it keeps is never stale, and key and chain never mix.
 """
@@ -32,6 +34,7 @@ from tasks.clients import settings
 from tasks.clients.fence import check_fence
 from tasks.core import policy
 from tasks.core.errors import BadHostname, Drifted, EdgeUnavailable
+from tasks.core.force_https import Rule, find_rule, render_rule
 from tasks.core.model import Hostname, parse_hostname
 
 DIRECTORIES: Final = ("bundles", "hosts", "force-https", "incoming")
@@ -80,7 +83,7 @@ class Edge(Protocol):
 
     def restore(self, hostname: Hostname, bundle_sha256: str | None) -> None:
         """
-        Point *hostname* back at *bundle_sha256*; None takes the hostname off (it falls back to piggyback).
+        Point *hostname* back at *bundle_sha256*; None takes the hostname off (from then on it gets no handshake).
 
         Raises:
             Drifted: Code ``bundle-not-staged``.
@@ -92,16 +95,19 @@ class Edge(Protocol):
     def discard(self, bundle_sha256: str) -> None:
         """Delete a staged bundle unless a hostname, or piggyback, points at it."""
 
-    def set_piggyback(self, bundle_sha256: str) -> None:
+    def set_piggyback(self, domain: Hostname, bundle_sha256: str) -> None:
         """
-        Serve a staged bundle for every name that has none of its own.
+        Serve a staged bundle for every name right below *domain* that has none of its own, and to who names nothing.
 
         Raises:
             Drifted: Code ``bundle-not-staged``.
         """
 
-    def set_force_https(self, hostname: Hostname, on: bool) -> None:
-        """Answer plain HTTP for *hostname* with a 308 to HTTPS, or stop doing so."""
+    def list_force_https(self) -> dict[Hostname, Rule | None]:
+        """Give every hostname with a rule of `set_force_https`; None is a rule that the edge does not understand."""
+
+    def set_force_https(self, hostname: Hostname, rule: Rule | None) -> None:
+        """Do for *hostname* what *rule* says from the next request on; None leaves no trace of it."""
 
 
 class NginxEdge:
@@ -170,18 +176,24 @@ class NginxEdge:
             if not self._pointing_at(bundle_sha256):
                 _delete(self._bundle(bundle_sha256))
 
-    def set_piggyback(self, bundle_sha256: str) -> None:
+    def set_piggyback(self, domain: Hostname, bundle_sha256: str) -> None:
         with self._changing():
+            self._point(self._directory / "hosts" / f"_wildcard.{parse_hostname(domain)}", bundle_sha256)
             self._point(self._directory / "default", bundle_sha256)
 
-    def set_force_https(self, hostname: Hostname, on: bool) -> None:
-        switch = self._directory / "force-https" / parse_hostname(hostname)
+    def list_force_https(self) -> dict[Hostname, Rule | None]:
+        with self._translated():
+            files = sorted(file for file in (self._directory / "force-https").iterdir() if _is_hostname(file.name))
+            return {Hostname(file.name): find_rule(file.read_bytes()) for file in files}
+
+    def set_force_https(self, hostname: Hostname, rule: Rule | None) -> None:
+        file = self._directory / "force-https" / parse_hostname(hostname)
         with self._changing():
-            if on:
-                switch.touch(mode=0o600)
-                _sync_directory(switch.parent)
-            else:
-                _delete(switch)
+            if rule is None:
+                _delete(file)
+            elif not _holds(file, render_rule(rule)):
+                self._write(self._directory / "incoming" / "rule", render_rule(rule)).replace(file)
+                _sync_directory(file.parent)
 
     def _host(self, hostname: Hostname) -> Path:
         # parsed again: a hostname that was not must never become a path
@@ -214,17 +226,23 @@ class NginxEdge:
 
     def _write_proven(self, path: Path, bundle_pem: bytes) -> None:
         incoming = self._directory / "incoming" / "bundle"
-        descriptor = os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(bundle_pem)
-                file.flush()
-                os.fsync(file.fileno())
+            self._write(incoming, bundle_pem)
             self._check_loads(incoming, path.stem)
             incoming.replace(path)
         finally:
             incoming.unlink(missing_ok=True)  # it holds a key
         _sync_directory(path.parent)
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> Path:
+        """Write a new file to the disk, for its owner alone."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return path
 
     def _check_loads(self, path: Path, bundle_sha256: str) -> None:
         # nginx validates nothing before the first handshake, so the very file it will read is loaded here

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, Protocol
@@ -14,7 +15,7 @@ from tasks.clients.settings import Edge, LiveCheck, Trust
 from tasks.core import policy
 from tasks.core.addresses import check_reachable
 from tasks.core.errors import BadInput, DomainNotLive, EdgeUnavailable, Who
-from tasks.core.model import Handshake, Hostname
+from tasks.core.model import Handshake, Hostname, PlainAnswer
 
 HEAD_MAX_BYTES: Final = 16 * policy.KIB  # nginx's own limit for the head of an answer is 4 to 8 KiB
 
@@ -45,6 +46,22 @@ class Probe(Protocol):
             EdgeUnavailable: No connection, or no handshake at all.
         """
 
+    def find_refusal(self, edge: Edge, hostname: Hostname) -> str | None:
+        """
+        Give the TLS alert by which *edge* refuses a handshake under SNI *hostname*; None if it shakes hands.
+
+        Raises:
+            EdgeUnavailable: No connection, or one that ends without an alert.
+        """
+
+    def ask_plainly(self, edge: Edge, hostname: Hostname) -> PlainAnswer:
+        """
+        Give what *edge* answers to ``GET /`` for *hostname* over plain HTTP.
+
+        Raises:
+            EdgeUnavailable: No connection, or no HTTP answer.
+        """
+
 
 class NetworkProbe:
     """Looks through real sockets. Each look has one deadline over all, so a slow answer cannot hold it."""
@@ -54,18 +71,42 @@ class NetworkProbe:
         deadline = _Deadline(check.timeout)
         try:
             with socket.create_connection((address, check.http_port), deadline.left()) as connection:
-                status = _get_status(connection, hostname, deadline)
+                head = _get_head(connection, hostname, deadline)
         except OSError as error:
             raise _not_live(hostname, address, error.strerror or type(error).__name__) from None
-        if not status:
+        if not head.status:
             raise _not_live(hostname, address, "no HTTP answer")
-        return status
+        return head.status
 
     def handshake(self, edge: Edge, hostname: Hostname, trust: Trust, at: datetime) -> Handshake:
         try:
             return self._shake(edge, hostname, _verifying(trust), at)
         except ssl.SSLCertVerificationError:
             return self._shake(edge, hostname, _curious(), at)
+
+    def find_refusal(self, edge: Edge, hostname: Hostname) -> str | None:
+        deadline = _Deadline(policy.HANDSHAKE_TIMEOUT)
+        try:
+            with (
+                socket.create_connection((edge.address, edge.https_port), deadline.left()) as connection,
+                _curious().wrap_socket(connection, server_hostname=hostname),
+            ):
+                return None
+        except ssl.SSLError as error:
+            if "ALERT" in (error.reason or ""):
+                return error.reason
+            raise _no_answer(edge, hostname, "TLS alert", error) from None
+        except OSError as error:
+            raise _no_answer(edge, hostname, "TLS alert", error) from None
+
+    def ask_plainly(self, edge: Edge, hostname: Hostname) -> PlainAnswer:
+        deadline = _Deadline(policy.HANDSHAKE_TIMEOUT)
+        try:
+            with socket.create_connection((edge.address, edge.http_port), deadline.left()) as connection:
+                head = _get_head(connection, hostname, deadline)
+        except OSError as error:
+            raise _no_answer(edge, hostname, "HTTP answer", error) from None
+        return PlainAnswer(head.status, head.find("location"))
 
     def _shake(self, edge: Edge, hostname: Hostname, context: ssl.SSLContext, at: datetime) -> Handshake:
         deadline = _Deadline(policy.HANDSHAKE_TIMEOUT)
@@ -74,24 +115,21 @@ class NetworkProbe:
                 socket.create_connection((edge.address, edge.https_port), deadline.left()) as connection,
                 context.wrap_socket(connection, server_hostname=hostname) as tls,
             ):
+                head = _find_head(tls, hostname, deadline)
                 return Handshake(
                     edge=edge.name,
                     hostname=hostname,
                     leaf_sha256=sha256(tls.getpeercert(binary_form=True) or b"").hexdigest(),
                     chain_trusted=context.verify_mode is ssl.CERT_REQUIRED,
                     tls_version=tls.version() or "",
-                    http_status=_find_status(tls, hostname, deadline),
+                    http_status=head.status,
                     at=at,
+                    hsts=head.find("strict-transport-security"),
                 )
         except ssl.SSLCertVerificationError:
             raise
         except OSError as error:
-            raise EdgeUnavailable(
-                f"edge {edge.name}, {hostname}",
-                got=f"no TLS handshake ({type(error).__name__})",
-                wanted="a handshake",
-                do="certferry tries again by itself; if it lasts, look at the edge.",
-            ) from None
+            raise _no_answer(edge, hostname, "TLS handshake", error) from None
 
 
 class _Deadline:
@@ -108,15 +146,29 @@ class _Deadline:
         return left
 
 
-def _find_status(connection: socket.socket, hostname: Hostname, deadline: _Deadline) -> int:
+@dataclass(frozen=True)
+class _Head:
+    """The head of an answer; its status is 0 if it is no HTTP, does not end, or is too long."""
+
+    status: int
+    lines: tuple[bytes, ...] = ()
+
+    def find(self, name: str) -> str | None:
+        """Give the value of a header field, joined if there are several; None where there is none."""
+        pairs = (line.partition(b":") for line in self.lines)
+        values = [value.strip().decode("latin-1") for field, _, value in pairs if field.lower() == name.encode()]
+        return ", ".join(values) if values else None
+
+
+def _find_head(connection: socket.socket, hostname: Hostname, deadline: _Deadline) -> _Head:
     try:
-        return _get_status(connection, hostname, deadline)
+        return _get_head(connection, hostname, deadline)
     except OSError:
-        return 0
+        return _Head(0)
 
 
-def _get_status(connection: socket.socket, hostname: Hostname, deadline: _Deadline) -> int:
-    """Send ``GET /`` and give the status of the answer; 0 if its head is no HTTP, does not end, or is too long."""
+def _get_head(connection: socket.socket, hostname: Hostname, deadline: _Deadline) -> _Head:
+    """Send ``GET /`` and give the head of the answer."""
     request = f"GET / HTTP/1.1\r\nHost: {hostname}\r\nUser-Agent: certferry\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     connection.settimeout(deadline.left())
     connection.sendall(request.encode("ascii"))
@@ -125,10 +177,11 @@ def _get_status(connection: socket.socket, hostname: Hostname, deadline: _Deadli
         connection.settimeout(deadline.left())
         received = connection.recv(HEAD_MAX_BYTES - len(head))
         if not received:  # the other side is done, or the head is full
-            return 0
+            return _Head(0)
         head += received
     status = _STATUS_LINE.match(head)
-    return int(status.group(1)) if status else 0
+    lines = head.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    return _Head(int(status.group(1)), tuple(lines[1:])) if status else _Head(0)
 
 
 def _verifying(trust: Trust) -> ssl.SSLContext:
@@ -155,6 +208,15 @@ def _curious() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _no_answer(edge: Edge, hostname: Hostname, wanted: str, error: OSError) -> EdgeUnavailable:
+    return EdgeUnavailable(
+        f"edge {edge.name}, {hostname}",
+        got=f"no {wanted} ({type(error).__name__})",
+        wanted=f"a {wanted}",
+        do="certferry tries again by itself; if it lasts, look at the edge.",
+    )
 
 
 def _not_live(hostname: Hostname, address: str, cause: str) -> DomainNotLive:

@@ -386,6 +386,8 @@ class Handshake:
     tls_version: str
     http_status: int
     at: datetime
+    hsts: str | None = None
+    """The ``Strict-Transport-Security`` of the answer; None where there was none."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -396,7 +398,16 @@ class Handshake:
             "tls_version": self.tls_version,
             "http_status": self.http_status,
             "at": self.at.isoformat(),
+            "hsts": self.hsts,
         }
+
+
+@dataclass(frozen=True)
+class PlainAnswer:
+    """What an edge answered to ``GET /`` over plain HTTP: a status (0 for none), and where it leads."""
+
+    status: int
+    location: str | None
 
 
 class Placement(StrEnum):

@@ -47,6 +47,14 @@ NO_PATIENCE: Final = timedelta(0)  # of a watcher: what is at work now needs no 
 RUN_START_TIME: Final = timedelta(seconds=30)  # from a worker's first word to the run's lease: 5 s, if busy 15
 MOST_RESTARTS: Final = 20  # of one run by watch_drops; a run that fails this often needs a person
 
+# --- Force HTTPS ----------------------------------------------------------------------------
+HSTS_STAGES: Final = (  # hstspreload.org: minutes first, then longer, each waited for in full; at last a year
+    timedelta(minutes=5),
+    timedelta(days=1),
+    timedelta(weeks=1),
+    timedelta(days=365),
+)
+
 # --- Keys and certificates ------------------------------------------------------------------
 RSA_BITS: Final = (2048, 3072, 4096)  # BR 6.1.5 floor; above 4096 a handshake costs more than it protects
 RSA_MAX_PARSE_BITS: Final = 4096  # checked before loading: an RSA-8192 key costs 3.7 s

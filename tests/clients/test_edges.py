@@ -20,6 +20,7 @@ from tasks.clients.edges import DIRECTORIES, Edge, NginxEdge
 from tasks.clients.probes import NetworkProbe, Probe
 from tasks.core import policy
 from tasks.core.errors import BadHostname, Drifted, EdgeUnavailable
+from tasks.core.force_https import Rule
 from tasks.core.model import Handshake, Hostname
 from tests.edge_server import RunningEdge, running_edge
 from tests.fakes.edges import FakeEdge
@@ -28,6 +29,8 @@ from tests.pki import CA, Issued, key_pem, make_key
 
 SHOP = Hostname("shop.example.test")
 BLOG = Hostname("blog.example.test")
+DOMAIN = Hostname("apps.platform.test")
+APP = Hostname("myapp.apps.platform.test")
 NOW = datetime.now(UTC)
 
 
@@ -51,6 +54,9 @@ class World:
 
     def leaf_seen(self, hostname: Hostname) -> str:
         return self.look(hostname).leaf_sha256
+
+    def is_refused(self, hostname: Hostname) -> bool:
+        return self.probe.find_refusal(self.where, hostname) is not None
 
     def stage(self, *hostnames: str) -> Issued:
         """Issue a certificate and stage its bundle."""
@@ -109,7 +115,7 @@ def _make_world(request: pytest.FixtureRequest, ca: CA, trust: settings.Trust) -
 def _world(make_world: Callable[[], World]) -> World:
     world = make_world()
     world.edge.stage(digest(world.piggyback.edge_pem), world.piggyback.edge_pem)
-    world.edge.set_piggyback(digest(world.piggyback.edge_pem))
+    world.edge.set_piggyback(DOMAIN, digest(world.piggyback.edge_pem))
     return world
 
 
@@ -120,20 +126,20 @@ class TestServing:
         assert world.edge.list() == {}
         assert world.edge.get(SHOP) is None
 
-    def test_every_name_gets_piggyback_until_it_has_a_bundle(self, world: World) -> None:
+    def test_every_app_has_piggyback(self, world: World) -> None:
         """An app answers over HTTPS on its platform address with the platform's wildcard, and a browser trusts it."""
-        seen = world.look(Hostname("myapp.apps.platform.test"))
+        seen = world.look(APP)
         assert (world.piggyback.leaf_sha256, True) == (seen.leaf_sha256, seen.chain_trusted)
 
-    def test_piggyback_on_a_customers_name_is_not_trusted(self, world: World) -> None:
-        """A hostname without a certificate of its own shows a certificate for another name."""
-        seen = world.look(SHOP)
-        assert (world.piggyback.leaf_sha256, False) == (seen.leaf_sha256, seen.chain_trusted)
+    def test_name_without_a_bundle_gets_no_handshake(self, world: World) -> None:
+        """HTTPS is refused with an alert, instead of a certificate for another name that a visitor may click away."""
+        assert world.is_refused(SHOP)
+        assert world.is_refused(Hostname("a.b.apps.platform.test"))
 
     def test_staging_serves_nothing_yet(self, world: World) -> None:
         """A staged bundle waits: no visitor sees it before the commit."""
         world.stage(SHOP)
-        assert world.piggyback.leaf_sha256 == world.leaf_seen(SHOP)
+        assert world.is_refused(SHOP)
         assert world.edge.list() == {}
 
     def test_commit_serves_the_bundle_from_the_next_handshake_on(self, world: World) -> None:
@@ -159,8 +165,8 @@ class TestServing:
     def test_piggyback_can_be_renewed(self, world: World) -> None:
         """The platform's own certificate is swapped like any other."""
         renewed = world.stage("*.apps.platform.test")
-        world.edge.set_piggyback(digest(renewed.edge_pem))
-        assert renewed.leaf_sha256 == world.leaf_seen(SHOP)
+        world.edge.set_piggyback(DOMAIN, digest(renewed.edge_pem))
+        assert renewed.leaf_sha256 == world.leaf_seen(APP)
 
 
 class TestRepeating:
@@ -193,11 +199,11 @@ class TestPuttingBack:
         world.edge.restore(SHOP, digest(first.edge_pem))
         assert first.leaf_sha256 == world.leaf_seen(SHOP)
 
-    def test_restore_to_nothing_falls_back_to_piggyback(self, world: World) -> None:
+    def test_restore_to_nothing_takes_https_off(self, world: World) -> None:
         """A first certificate that is put back leaves the hostname as it was: without one."""
         world.serve(SHOP)
         world.edge.restore(SHOP, None)
-        assert world.piggyback.leaf_sha256 == world.leaf_seen(SHOP)
+        assert world.is_refused(SHOP)
         assert world.edge.get(SHOP) is None
 
     def test_restore_to_a_bundle_that_is_gone_is_refused(self, world: World) -> None:
@@ -210,10 +216,11 @@ class TestPuttingBack:
 
 class TestTakingOff:
     def test_remove_deletes_the_bundle_with_its_key(self, world: World) -> None:
-        """A hostname taken off serves piggyback, and its key is not left on the edge."""
+        """A hostname taken off gets no handshake, the apps' own names do, and its key is not left on the edge."""
         issued = world.serve(SHOP)
         world.edge.remove(SHOP)
-        assert world.piggyback.leaf_sha256 == world.leaf_seen(SHOP)
+        assert world.is_refused(SHOP)
+        assert world.piggyback.leaf_sha256 == world.leaf_seen(APP)
         with pytest.raises(Drifted, match="bundle-not-staged"):
             world.edge.commit(SHOP, digest(issued.edge_pem))
 
@@ -229,7 +236,7 @@ class TestTakingOff:
         """A hostname pointed at the platform's own bundle does not take it along."""
         world.edge.commit(SHOP, digest(world.piggyback.edge_pem))
         world.edge.remove(SHOP)
-        assert world.piggyback.leaf_sha256 == world.leaf_seen(SHOP)
+        assert world.piggyback.leaf_sha256 == world.leaf_seen(APP)
 
     def test_discard_deletes_a_bundle_nobody_serves(self, world: World) -> None:
         """A bundle that was staged and then refused leaves no key behind; deleting it again is nothing."""
@@ -245,7 +252,32 @@ class TestTakingOff:
         world.edge.discard(digest(issued.edge_pem))
         world.edge.discard(digest(world.piggyback.edge_pem))
         assert issued.leaf_sha256 == world.leaf_seen(SHOP)
-        assert world.piggyback.leaf_sha256 == world.leaf_seen(BLOG)
+        assert world.piggyback.leaf_sha256 == world.leaf_seen(APP)
+
+
+class TestForcingHTTPS:
+    @pytest.mark.parametrize("rule", [Rule(True, None), Rule(True, 300), Rule(True, 0), Rule(False, 0)])
+    def test_rule_is_what_was_set(self, world: World, rule: Rule) -> None:
+        """The edge says of each hostname what was set last; None leaves nothing."""
+        world.edge.set_force_https(BLOG, Rule(True, None))
+        for again in (rule, rule):
+            world.edge.set_force_https(SHOP, again)
+            assert world.edge.list_force_https() == {BLOG: Rule(True, None), SHOP: rule}
+        for _ in range(2):
+            world.edge.set_force_https(SHOP, None)
+            assert world.edge.list_force_https() == {BLOG: Rule(True, None)}
+
+    def test_visitor_is_sent_to_https(self, world: World) -> None:
+        """Plain HTTP leads to HTTPS from the next request on."""
+        world.edge.set_force_https(SHOP, Rule(True, 300))
+        seen = world.probe.ask_plainly(world.where, SHOP)
+        assert (seen.status, str(seen.location).startswith(f"https://{SHOP}")) == (308, True)
+
+    def test_certificate_and_rule_do_not_touch_each_other(self, world: World) -> None:
+        """A swap leaves the switch on."""
+        world.edge.set_force_https(SHOP, Rule(True, 300))
+        world.serve(SHOP)
+        assert world.look(SHOP).hsts == "max-age=300"
 
 
 class TestRefusing:
@@ -254,8 +286,8 @@ class TestRefusing:
         with pytest.raises(Drifted, match="bundle-not-staged"):
             world.edge.commit(SHOP, "0" * 64)
         with pytest.raises(Drifted, match="bundle-not-staged"):
-            world.edge.set_piggyback("0" * 64)
-        assert world.piggyback.leaf_sha256 == world.leaf_seen(SHOP)
+            world.edge.set_piggyback(DOMAIN, "0" * 64)
+        assert world.piggyback.leaf_sha256 == world.leaf_seen(APP)
 
     def test_bytes_that_are_not_the_bundle_approved(self, world: World) -> None:
         """Bytes with another digest than the approved one are not staged."""
@@ -301,7 +333,7 @@ class TestRefusing:
             lambda: world.edge.restore(name, bundle),
             lambda: world.edge.restore(name, None),
             lambda: world.edge.remove(name),
-            lambda: world.edge.set_force_https(name, True),
+            lambda: world.edge.set_force_https(name, Rule(True, None)),
         ]
         for call in calls:
             with pytest.raises(BadHostname):
@@ -343,7 +375,7 @@ class TestNginxOnDisk:
         """An edge's directory can be moved or mounted elsewhere."""
         edge.stage(digest(bundle), bundle)
         edge.commit(SHOP, digest(bundle))
-        edge.set_piggyback(digest(bundle))
+        edge.set_piggyback(DOMAIN, digest(bundle))
         assert Path(f"../bundles/{digest(bundle)}.pem") == (tmp_path / "hosts" / SHOP).readlink()
         assert Path(f"bundles/{digest(bundle)}.pem") == (tmp_path / "default").readlink()
 
@@ -375,7 +407,7 @@ class TestNginxOnDisk:
         """A run killed while it wrote a key leaves a file that the next change deletes."""
         (tmp_path / "incoming" / "bundle").write_bytes(bundle[:50])
         (tmp_path / "incoming" / "link").symlink_to("nowhere")
-        edge.set_force_https(SHOP, on=True)
+        edge.set_force_https(SHOP, Rule(True, None))
         assert [*(tmp_path / "incoming").iterdir()] == []
 
     def test_damaged_bundle_is_written_again(self, edge: NginxEdge, bundle: bytes, tmp_path: Path) -> None:
@@ -387,7 +419,7 @@ class TestNginxOnDisk:
         assert bundle == path.read_bytes()
 
     def test_link_to_a_bundle_that_is_gone_counts_as_none(self, edge: NginxEdge, bundle: bytes, tmp_path: Path) -> None:
-        """A link to nothing serves piggyback, so that is what the edge reports; removing cleans it up."""
+        """A link to nothing serves nothing, so that is what the edge reports; removing cleans it up."""
         edge.stage(digest(bundle), bundle)
         edge.commit(SHOP, digest(bundle))
         (tmp_path / "bundles" / f"{digest(bundle)}.pem").unlink()

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from tasks.clients.fence import check_fence
 from tasks.core.errors import CertferryError, Drifted, EdgeUnavailable
+from tasks.core.force_https import Rule, find_rule, render_rule
 from tasks.core.model import Hostname, parse_hostname
 
 
@@ -22,7 +23,7 @@ class FakeEdge:
 
         calls: The name of every call and its hostname or bundle, in order.
 
-        bundles, hosts, piggyback, force_https: What lies on the edge.
+        bundles, hosts, piggyback, piggyback_domain, force_https: What lies on the edge.
     """
 
     def __init__(self, name: str) -> None:
@@ -32,7 +33,8 @@ class FakeEdge:
         self.bundles: dict[str, bytes] = {}
         self.hosts: dict[Hostname, str] = {}
         self.piggyback: str | None = None
-        self.force_https: set[Hostname] = set()
+        self.piggyback_domain: str | None = None
+        self.force_https: dict[Hostname, Rule | None] = {}
         self._failures: dict[str, list[tuple[CertferryError, bool]]] = {}
 
     def fail_next(self, call: str, error: CertferryError | None = None, *, after: bool = False) -> None:
@@ -105,23 +107,31 @@ class FakeEdge:
             self.bundles.pop(bundle_sha256, None)
         self._end("discard")
 
-    def set_piggyback(self, bundle_sha256: str) -> None:
+    def set_piggyback(self, domain: Hostname, bundle_sha256: str) -> None:
         self._begin("set_piggyback", bundle_sha256)
         check_fence()
         self._check_staged(bundle_sha256)
-        self.piggyback = bundle_sha256
+        self.piggyback, self.piggyback_domain = bundle_sha256, parse_hostname(domain)
         self._end("set_piggyback")
 
-    def set_force_https(self, hostname: Hostname, on: bool) -> None:
+    def list_force_https(self) -> dict[Hostname, Rule | None]:
+        self._begin("list_force_https", "")
+        self._end("list_force_https")
+        return dict(sorted(self.force_https.items()))
+
+    def set_force_https(self, hostname: Hostname, rule: Rule | None) -> None:
         self._begin("set_force_https", hostname)
         check_fence()
         parse_hostname(hostname)
-        (self.force_https.add if on else self.force_https.discard)(hostname)
+        self.force_https.pop(hostname, None)
+        if rule is not None:
+            self.force_https[hostname] = find_rule(render_rule(rule))
         self._end("set_force_https")
 
     def find_leaf(self, hostname: Hostname) -> x509.Certificate | None:
-        """Give the leaf a handshake under *hostname* would see; None where there is not even piggyback."""
-        bundle = self._served(hostname) or self.piggyback
+        """Give the leaf a handshake under *hostname* would see; None where it gets no handshake."""
+        below = hostname.partition(".")[2] == self.piggyback_domain
+        bundle = self._served(hostname) or (self.piggyback if below else None)
         return x509.load_pem_x509_certificates(self.bundles[bundle])[0] if bundle else None
 
     def _served(self, hostname: Hostname) -> str | None:

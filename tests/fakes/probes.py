@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import hashes
 from tasks.clients.settings import Edge, LiveCheck, Trust
 from tasks.core.addresses import check_reachable
 from tasks.core.errors import DomainNotLive, EdgeUnavailable
-from tasks.core.model import Handshake, Hostname
+from tasks.core.force_https import Rule
+from tasks.core.model import Handshake, Hostname, PlainAnswer
 from tests.fakes.edges import FakeEdge
 
 
@@ -55,7 +56,27 @@ class FakeProbe:
             tls_version="TLSv1.3",
             http_status=self.statuses.get(hostname, 200),
             at=at,
+            hsts=_header(looked_at.force_https.get(hostname)),
         )
+
+    def find_refusal(self, edge: Edge, hostname: Hostname) -> str | None:
+        looked_at = self._edges[edge.name]
+        if looked_at.down:
+            raise EdgeUnavailable.because(f"edge {edge.name}", "no handshake")
+        return None if looked_at.find_leaf(hostname) else "TLSV1_ALERT_INTERNAL_ERROR"
+
+    def ask_plainly(self, edge: Edge, hostname: Hostname) -> PlainAnswer:
+        looked_at = self._edges[edge.name]
+        if looked_at.down:
+            raise EdgeUnavailable.because(f"edge {edge.name}", "no HTTP answer")
+        rule = looked_at.force_https.get(hostname)
+        if rule and rule.redirect:
+            return PlainAnswer(308, f"https://{hostname}/")
+        return PlainAnswer(self.statuses.get(hostname, 200), None)
+
+
+def _header(rule: Rule | None) -> str | None:
+    return rule.header if rule else None
 
 
 def _covers(leaf: x509.Certificate, hostname: Hostname, at: datetime) -> bool:

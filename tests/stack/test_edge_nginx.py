@@ -26,6 +26,7 @@ from tasks.clients import settings
 from tasks.clients.edges import DIRECTORIES, NginxEdge
 from tasks.clients.probes import NetworkProbe
 from tasks.core import policy
+from tasks.core.force_https import Rule
 from tasks.core.model import Hostname
 from tests.client_hello import leaf_shown_to
 from tests.edge_server import NOBODY, RunningEdge, running_edge, running_platform
@@ -34,7 +35,7 @@ from tests.traffic import Visitors
 
 SHOP = Hostname("shop.example.test")
 BLOG = Hostname("blog.example.test")
-
+DOMAIN = Hostname("apps.platform.test")
 
 HOSTILE = string.ascii_letters + string.digits + ";{}#$\"'\\\n\r\t %/:.-[]\0é"
 
@@ -104,7 +105,7 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         trust = settings.Trust(store="private", file=roots)
         served = Served(running, NginxEdge(running.settings), ca, trust, ca.issue(["*.apps.platform.test"]), ca.issue())
         served.edge.stage(digest(served.piggyback), served.piggyback.edge_pem)
-        served.edge.set_piggyback(digest(served.piggyback))
+        served.edge.set_piggyback(DOMAIN, digest(served.piggyback))
         served.edge.stage(digest(served.shop), served.shop.edge_pem)
         yield served
 
@@ -112,7 +113,7 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(autouse=True)
 def _shop_is_served(served: Served) -> None:
     served.edge.commit(SHOP, digest(served.shop))
-    served.edge.set_force_https(SHOP, on=False)
+    served.edge.set_force_https(SHOP, None)
 
 
 class TestForwarding:
@@ -166,25 +167,53 @@ class TestForwarding:
 class TestForceHTTPS:
     def test_switch_sends_visitors_to_https(self, served: Served) -> None:
         """With the switch on, plain HTTP answers 308 to the same path and query over HTTPS."""
-        served.edge.set_force_https(SHOP, on=True)
+        served.edge.set_force_https(SHOP, Rule(True, None))
         status, headers, _ = served.ask("/buy?a=1&b=%2F", {}, tls=False)
         assert (308, f"https://{SHOP}:{served.where.https_port}/buy?a=1&b=%2F") == (status, headers["location"])
 
+    def test_browser_remembers_no_redirect(self, served: Served) -> None:
+        """A 308 that a browser kept would outlive the switch."""
+        served.edge.set_force_https(SHOP, Rule(True, None))
+        assert served.ask("/", {}, tls=False)[1]["cache-control"] == "no-store"
+        assert "strict-transport-security" not in served.ask("/", {}, tls=True)[1]
+
+    @pytest.mark.parametrize("rule", [Rule(True, 300), Rule(True, 0), Rule(False, 0)])
+    def test_hsts_is_promised_over_https_alone(self, served: Served, rule: Rule) -> None:
+        """RFC 6797, 7.2: one header, over HTTPS, for this hostname and not its subdomains."""
+        served.edge.set_force_https(SHOP, rule)
+        assert served.ask("/", {}, tls=True)[1]["strict-transport-security"] == f"max-age={rule.max_age}"
+        status, headers, _ = served.ask("/", {}, tls=False)
+        assert status == (308 if rule.redirect else 200)
+        assert "strict-transport-security" not in headers
+
+    @pytest.mark.parametrize(
+        "line",
+        ["", "redirect", "redirect\n\n", " redirect\n", "redirect  max-age=300\n", "redirectmax-age=300\n",
+         "redirect max-age=300; includeSubDomains\n", "redirect max-age=-1\n", "redirect max-age=0300\n",
+         "redirect max-age=999999999\n", "REDIRECT\n", "redirect\r\n", "redirect max-age=300\nX-Evil: 1\n", "\n"],
+    )  # fmt: skip
+    def test_line_that_is_no_rule_does_nothing(self, served: Served, line: str) -> None:
+        """What the edge does not understand forces nobody and promises nothing, and both readers agree on it."""
+        (served.where.directory / "force-https" / SHOP).write_text(line, newline="")
+        assert served.ask("/", {}, tls=False)[0] == 200
+        assert "strict-transport-security" not in served.ask("/", {}, tls=True)[1]
+        assert served.edge.list_force_https() == {SHOP: None}
+
     def test_https_itself_is_not_sent_anywhere(self, served: Served) -> None:
         """Over HTTPS the app answers."""
-        served.edge.set_force_https(SHOP, on=True)
+        served.edge.set_force_https(SHOP, Rule(True, None))
         assert served.ask("/", {}, tls=True)[0] == 200
 
     def test_switch_is_per_hostname_and_can_be_turned_off(self, served: Served) -> None:
         """Another hostname, and this one afterwards, answer over plain HTTP."""
-        served.edge.set_force_https(SHOP, on=True)
+        served.edge.set_force_https(SHOP, Rule(True, None))
         assert served.ask("/", {}, tls=False, host=BLOG)[0] == 200
-        served.edge.set_force_https(SHOP, on=False)
+        served.edge.set_force_https(SHOP, None)
         assert served.ask("/", {}, tls=False)[0] == 200
 
     def test_host_is_matched_as_dns_matches_names(self, served: Served) -> None:
         """Upper case and a port do not get around the switch."""
-        served.edge.set_force_https(SHOP, on=True)
+        served.edge.set_force_https(SHOP, Rule(True, None))
         assert served.ask("/", {}, tls=False, host=f"{SHOP.upper()}:8080")[0] == 308
 
     @pytest.mark.parametrize(
@@ -232,18 +261,18 @@ class TestServerName:
         try:
             assert wildcard.leaf_sha256 == served.leaf_seen(BLOG)
             assert served.shop.leaf_sha256 == served.leaf_seen(SHOP)
-            assert served.piggyback.leaf_sha256 == served.leaf_seen(Hostname("a.b.example.test"))
+            assert served.leaf_shown_to(b"a.b.example.test") is None
             assert {SHOP: digest(served.shop)} == served.edge.list()
         finally:
             link.unlink()
 
     def test_link_out_of_the_bundles_is_not_followed(self, served: Served) -> None:
-        """A link to a file that is no bundle serves piggyback, not that file."""
+        """A link to a file that is no bundle serves nothing."""
         outside = served.where.directory / "outside.pem"
         outside.write_bytes(served.shop.edge_pem)
         (served.where.directory / "hosts" / BLOG).symlink_to(outside)
         try:
-            assert served.piggyback.leaf_sha256 == served.leaf_seen(BLOG)
+            assert served.leaf_shown_to(BLOG.encode()) is None
         finally:
             (served.where.directory / "hosts" / BLOG).unlink()
 
@@ -308,7 +337,7 @@ class TestProcess:
         with running_edge(tmp_path) as running, ExitStack() as visitors:
             edge, where = NginxEdge(running.settings), (running.settings.address, running.settings.https_port)
             edge.stage(digest(served.shop), served.shop.edge_pem)
-            edge.set_piggyback(digest(served.shop))
+            edge.commit(SHOP, digest(served.shop))
             workers = psutil.Process(running.process.pid).children()
             room = workers[0].memory_info().vms + 2 * policy.MIB
             workers[0].rlimit(psutil.RLIMIT_AS, (room, room))

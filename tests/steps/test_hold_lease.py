@@ -11,6 +11,7 @@ import pytest
 
 from tasks.core import policy
 from tasks.core.errors import AtWork, LeaseLost, RecordsUnavailable
+from tasks.core.force_https import Rule
 from tasks.core.hand_over import lease_name
 from tasks.hold_lease import hold_lease
 from tests.office import SHOP, Office
@@ -88,7 +89,7 @@ class TestHoldLease:
                 lambda: office.here.audit.append("x", "y", drop.id, {}, office.here.now()),
                 lambda: office.vault.put("cert-aaaaaaaaaaaaaaaaaaaaaaaaaa", b"sealed"),
                 lambda: office.store.sweep(drop.id),
-                lambda: office.edges[0].set_force_https(SHOP, True),
+                lambda: office.edges[0].set_force_https(SHOP, Rule(True, None)),
                 lambda: office.edges[0].restore(SHOP, None),
             ]
             for effect in effects:
