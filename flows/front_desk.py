@@ -39,6 +39,7 @@ from tasks.core.errors import (
     NotFound,
     UploadPending,
 )
+from tasks.core.force_https import Wish
 from tasks.core.invitation import render_invitation
 from tasks.core.model import Account, Drop, DropState, Ticket, make_id, parse_hostname, parse_id, parse_name
 from tasks.describe_hand_over import describe
@@ -46,6 +47,7 @@ from tasks.describe_site import describe_site
 from tasks.file_ticket import add_message, file_ticket
 from tasks.issue_invitation import issue_invitation
 from tasks.request_drop import request_drop
+from tasks.request_force_https import request_force_https
 
 _ABOUT: Final = (
     "Hand a certificate over to the platform, and follow it to the edges. The command `certferry` speaks to this; "
@@ -55,6 +57,7 @@ _ABOUT: Final = (
 )
 
 Name = Annotated[str, Path(max_length=63, description="What you called the hand-over.")]
+HostnameInPath = Annotated[str, Path(max_length=253, description="One of your hostnames.")]
 TicketId = Annotated[str, Path(max_length=63)]
 RepeatKey = Annotated[
     str | None, Header(alias="Idempotency-Key", max_length=200, description="The same key again adds nothing.")
@@ -178,6 +181,17 @@ def fetch_account(caller: Caller) -> forms.AccountView:
 def list_sites(caller: Caller) -> list[forms.SiteView]:
     """List the account's hostnames: the DNS records each needs, and the certificate it is served with."""
     return [forms.SiteView.model_validate(describe_site(x)) for x in current().accounts.list_sites(caller.name)]
+
+
+@account.put("/sites/{hostname}/force-https", status_code=202, dependencies=_GUARDED)
+def switch_https(hostname: HostnameInPath, wish: forms.SwitchWish, caller: Caller) -> forms.SiteView:
+    """Send the visitors of a hostname to HTTPS, or stop doing so. Its certificate must be served already."""
+    site = current().accounts.fetch_site(parse_hostname(hostname), caller.name)
+    now = _now()
+    request_force_https(site.hostname, Wish(wish.switch), _actor(caller), now)
+    key = f"force-https-{site.hostname}-{now.isoformat()}"
+    start_or_leave("force-https", {"hostname": site.hostname}, key, f"force HTTPS for {site.hostname}")
+    return forms.SiteView.model_validate(describe_site(site))
 
 
 def check_health() -> forms.Health:

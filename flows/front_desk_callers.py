@@ -20,7 +20,9 @@ from tasks.issue_token import authenticate
 
 _BEARER: Final = HTTPBearer(auto_error=False, description="The token from the platform's operators: `cf_...`")
 _FIELDS: Final = frozenset(
-    field for form in (forms.DropWish, forms.TicketText, forms.MessageText) for field in form.model_fields
+    field
+    for form in (forms.DropWish, forms.TicketText, forms.MessageText, forms.SwitchWish)
+    for field in form.model_fields
 ) | {"ticket_id", "Idempotency-Key"}
 
 

@@ -36,6 +36,16 @@ class TicketText(Form):
     drop: str | None = Field(None, max_length=63, description="The name of your hand-over.", examples=["edge"])
 
 
+class SwitchWish(Form):
+    """What is to become of the plain HTTP requests for a hostname."""
+
+    switch: Literal["on", "on-with-hsts", "off"] = Field(
+        description="on: they are redirected (308). on-with-hsts: browsers remember it too, in growing stages. "
+        "off: neither; what browsers remember is withdrawn.",
+        examples=["on"],
+    )
+
+
 class MessageText(Form):
     """One more message on a ticket. Never key material."""
 
@@ -92,6 +102,17 @@ class ServedView(BaseModel):
     proven_at: datetime | None
 
 
+class ForceHTTPSView(BaseModel):
+    """What the edges are meant to do with plain HTTP requests, and what browsers may remember."""
+
+    redirect: bool
+    hsts: str | None = Field(description="What HTTPS answers promise: Strict-Transport-Security. None: nothing.")
+    proven_at: datetime | None = Field(description="Since when both edges were seen doing it.")
+    remembered_until: datetime | None = Field(
+        description="When the last visitor's browser forgets to come by HTTPS, if it were turned off now."
+    )
+
+
 class SiteView(BaseModel):
     """A hostname of yours."""
 
@@ -100,6 +121,7 @@ class SiteView(BaseModel):
     records: list[RecordView] = Field(description="The challenge proves that the name is yours; the CNAME leads here.")
     addresses: list[str] = Field(description="For an apex, which cannot have a CNAME: its A and AAAA records.")
     served: ServedView | None = Field(description="None: the name is served over HTTP only.")
+    force_https: ForceHTTPSView | None = Field(description="None: plain HTTP is answered by the app, with no trace.")
 
 
 class Health(BaseModel):

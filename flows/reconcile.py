@@ -12,8 +12,10 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.rounds import attempt, report
+from tasks.apply_force_https import restore_force_https, survey_force_https
 from tasks.core import policy
 from tasks.core.errors import CertferryError, EdgeUnavailable
+from tasks.core.model import Hostname
 from tasks.core.reconcile import Action, Repair, unknown_to_records
 from tasks.hold_lease import hold_lease_on
 from tasks.reconcile_edges import clear_edge, refill_edge, survey_edges
@@ -30,7 +32,15 @@ def reconcile() -> Any:
     troubles: list[CertferryError] = [EdgeUnavailable.because(f"edge {edge}", "no answer") for edge in silent]
     for action in actions:
         troubles += attempt(repair, action)
+    for edge, hostname in survey_force_https():
+        troubles += attempt(restore_rule, edge, hostname)
     return report(troubles)
+
+
+def restore_rule(edge: str, hostname: str) -> None:
+    """Have one edge force a hostname to HTTPS as recorded, as the one process at work on it."""
+    with hold_lease_on(Hostname(hostname), str(flow_run.id), policy.NO_PATIENCE):
+        restore_force_https(edge, hostname)
 
 
 def repair(action: Action) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from tasks.clients.installation import current
+from tasks.core.force_https import remembered_until
 from tasks.core.live import challenge_name, challenge_value
 from tasks.core.model import Site
 
@@ -26,6 +27,20 @@ def describe_site(site: Site) -> dict[str, Any]:
         ],
         "addresses": list(platform.addresses),
         "served": _describe_served(site),
+        "force_https": _describe_switch(site),
+    }
+
+
+def _describe_switch(site: Site) -> dict[str, Any] | None:
+    here = current()
+    switch = here.switches.find(site.hostname)
+    if switch is None or switch.rule is None:
+        return None
+    return {
+        "redirect": switch.redirect,
+        "hsts": switch.rule.header,
+        "proven_at": switch.proven_at,
+        "remembered_until": remembered_until(switch, here.now()),
     }
 
 

@@ -262,6 +262,18 @@ class AssignmentRow(Base):
     proven_at: Mapped[datetime | None]
 
 
+class SwitchRow(Base):
+    """What the edges are meant to do to force a hostname to HTTPS (`tasks.core.force_https.Switch`)."""
+
+    __tablename__ = "switches"
+    hostname: Mapped[str] = mapped_column(ForeignKey("sites.hostname"), primary_key=True)
+    redirect: Mapped[bool]
+    stage: Mapped[int]
+    longest: Mapped[int]
+    proven_at: Mapped[datetime | None]
+    requested_by: Mapped[str] = mapped_column(String(128))
+
+
 class ConfirmationRow(Base):
     """Proof that both edges served the leaf, seen from outside."""
 

@@ -51,6 +51,10 @@ class FrontDesk:
         """Give the account's hostnames: DNS records, and what is served."""
         return self._list("/v1/sites")
 
+    def switch_https(self, hostname: str, switch: str) -> dict[str, Any]:
+        """Have a hostname's visitors sent to HTTPS, or no more; safe to repeat."""
+        return self._object("PUT", f"/v1/sites/{hostname}/force-https", {"switch": switch})
+
     def list_drops(self) -> list[dict[str, Any]]:
         """Give all hand-overs, newest first."""
         return self._list("/v1/drops")

@@ -182,6 +182,29 @@ def sites(*, session: Lent) -> None:
     _result(session, found, methodcaller("draw_sites", found))
 
 
+@app.command(name="force-https")
+def force_https(
+    hostname: Annotated[str, Parameter(help="One of your hostnames.")],
+    switch: Annotated[Literal["on", "off"], Parameter(help="on or off.")],
+    /,
+    *,
+    hsts: Annotated[bool, Parameter(negative="", help="Also have browsers remember it, in growing stages.")] = False,
+    session: Lent,
+) -> None:
+    """Send visitors who come over plain HTTP to HTTPS, or stop doing so.
+
+    With --hsts their browsers remember it: for five minutes at first, a year in the end. That can be turned off too,
+    but a browser that does not come back meanwhile remembers until its time is over.
+    """
+    from tasks.core.model import parse_hostname
+
+    if hsts and switch == "off":
+        raise _usage("--hsts goes with on; off withdraws it by itself")
+    wish = "on-with-hsts" if hsts else switch
+    site = session.front_desk().switch_https(parse_hostname(hostname), wish)
+    _result(session, site, methodcaller("draw_sites", [site]))
+
+
 @ticket.command(name="file")
 def file_(
     name: Name,

@@ -108,7 +108,10 @@ def draw_sites(sites: Iterable[Mapping[str, Any]]) -> Group:
     """Draw each hostname with its records and what it is served with."""
     lines: list[Any] = []
     for site in sites:
-        lines += [plain(f"{site['hostname']}  (app {site['app']})", "bold"), _draw_served(site), draw_records(site)]
+        lines += [plain(f"{site['hostname']}  (app {site['app']})", "bold"), _draw_served(site)]
+        lines += (
+            [_draw_switch(site["force_https"]), draw_records(site)] if site["force_https"] else [draw_records(site)]
+        )
     return Group(*(lines or [plain("No hostnames yet; the platform's operators add them.")]))
 
 
@@ -167,6 +170,14 @@ def _draw_served(site: Mapping[str, Any]) -> Text:
         return plain("  served over HTTP only")
     seen = f"seen on both edges {served['proven_at'][:16]}" if served["proven_at"] else "not yet seen on both edges"
     return plain(f"  HTTPS until {served['not_after'][:10]}, SHA-256 {served['leaf_sha256'][:16]}..., {seen}")
+
+
+def _draw_switch(switch: Mapping[str, Any]) -> Text:
+    redirect = "plain HTTP is sent to HTTPS" if switch["redirect"] else "plain HTTP is not redirected any more"
+    hsts = f", HSTS {switch['hsts']}" if switch["hsts"] else ""
+    memory = f"; browsers may insist on HTTPS until {switch['remembered_until'][:10]}" if switch["hsts"] else ""
+    seen = "" if switch["proven_at"] else " (being made so)"
+    return plain(f"  {redirect}{hsts}{memory}{seen}")
 
 
 def _zone_value(record: Mapping[str, Any]) -> str:

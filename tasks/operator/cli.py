@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import RenderableType
@@ -111,6 +111,18 @@ def reject(
 ) -> Answer:
     """Reject the plan of a drop: the hand-over ends and the customer is told why."""
     return commands.decide(drop, "reject", name, note), views.draw_facts
+
+
+@app.command(name="force-https")
+def force_https(
+    hostname: str,
+    switch: Annotated[Literal["on", "on-with-hsts", "off"], Parameter(help="on, on-with-hsts or off.")],
+    /,
+    *,
+    name: Annotated[str, Parameter(help="Your name, for the record.")],
+) -> Answer:
+    """Send a hostname's visitors to HTTPS (308), with HSTS in growing stages if wanted, or stop doing so."""
+    return commands.switch_https(hostname, switch, name), views.draw_facts
 
 
 @audit.command(name="verify")

@@ -20,14 +20,16 @@ from tasks.clients.installation import Installation, current
 from tasks.clients.plans import fetch_plan
 from tasks.core.approval import parse_approver, price_month
 from tasks.core.errors import BadInput, CertferryError, NotReady, Who
+from tasks.core.force_https import Wish
 from tasks.core.invitation import render_invitation
-from tasks.core.model import Drop, parse_id
+from tasks.core.model import Drop, parse_hostname, parse_id
 from tasks.customer.private import write_private
 from tasks.describe_hand_over import describe
 from tasks.describe_site import describe_site
 from tasks.issue_invitation import issue_invitation
 from tasks.issue_token import issue_token
 from tasks.onboard import Onboarding, onboard
+from tasks.request_force_https import wish_by_form
 
 
 def onboard_file(file: Path, now: datetime) -> list[dict[str, Any]]:
@@ -134,6 +136,25 @@ def decide(drop_id: str, decision: str, name: str, note: str) -> dict[str, Any]:
     drop = here.drops.fetch(parse_id(drop_id, "drop"))
     approver = parse_approver(name, here.settings.operators.approvers, drop.requested_by)
     return _answer(drop_id, "approval", {"decision": decision, "name": approver, "note": note})
+
+
+def switch_https(hostname: str, switch: str, name: str) -> dict[str, Any]:
+    """
+    Record that *hostname* is forced to HTTPS, or no more, and start the run that makes it so.
+
+    Args:
+        switch: ``on``, ``on-with-hsts`` or ``off``.
+
+    Raises:
+        Rejected: Code ``no-certificate``: the edges were not seen serving it.
+    """
+    here = current()
+    recorded = wish_by_form(parse_hostname(hostname), Wish(switch), name)
+    key = f"force-https-{recorded.hostname}-{here.now().isoformat()}"
+    wanted = {"hostname": recorded.hostname}
+    run = here.orchestrator.start("force-https/force-https", wanted, key, f"force HTTPS for {recorded.hostname}")
+    rule = recorded.rule.header or "none" if recorded.rule else "none"
+    return {"hostname": recorded.hostname, "redirect": recorded.redirect, "hsts": rule, "run": run}
 
 
 def verify_audit() -> dict[str, Any]:

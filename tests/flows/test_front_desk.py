@@ -184,6 +184,26 @@ class TestUpload:
         assert "Retry-After" in answer.headers
 
 
+class TestForceHTTPS:
+    PATH = f"/v1/sites/{HOSTNAME}/force-https"
+
+    def test_is_refused_without_a_certificate(self, acme: httpx.Client) -> None:
+        """The switch cannot be turned on for a hostname that is served over HTTP only, and the customer reads why."""
+        assert is_problem(acme.put(self.PATH, json={"switch": "on"}), 422, "no-certificate")
+
+    def test_off_is_recorded_and_its_run_started(self, town: Town, acme: httpx.Client) -> None:
+        """The answer shows the hostname as it is on record now."""
+        answer = acme.put(self.PATH, json={"switch": "off"})
+        assert (answer.status_code, answer.json()["force_https"]) == (202, None)
+        assert [run[0] for run in town.runs.started.values()] == ["force-https/force-https"]
+
+    def test_anothers_hostname_is_not_there(self, acme: httpx.Client) -> None:
+        """As everywhere: not yours and not there look the same."""
+        assert is_problem(
+            acme.put("/v1/sites/rival.example.test/force-https", json={"switch": "off"}), 404, "not-found"
+        )
+
+
 class TestTokens:
     def test_no_token_an_unknown_one_and_a_revoked_one_get_one_answer(self, town: Town) -> None:
         """401, with one and the same text, on every route but health."""
@@ -209,7 +229,7 @@ class TestTokens:
         with httpx.Client(base_url="https://desk.test", transport=town.network) as client:
             for path, operations in town.app.openapi()["paths"].items():
                 for method in operations:
-                    answer = client.request(method, path.format(name="a", ticket_id="t"), json=body)
+                    answer = client.request(method, path.format(name="a", ticket_id="t", hostname="a.test"), json=body)
                     if answer.status_code != 401:
                         open_to_all.add(path)
         assert open_to_all == {"/v1/health"}
@@ -451,7 +471,7 @@ class TestPages:
             page = client.get("/docs").text
             document = client.get("/openapi.json").json()
         operations = [(m.upper(), p) for p, o in document["paths"].items() for m in o]
-        assert len(operations) == 13
+        assert len(operations) == 14
         for method, path in operations:
             assert f"{method} {path}" in page
         assert not re.search(r"<(script|link|img|iframe)|src=|@import|url\(", page)

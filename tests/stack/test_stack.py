@@ -163,7 +163,7 @@ class TestRunningStack:
         deployed = {each["name"] for each in world.prefect.call("POST", "/deployments/filter", {})}
         automations = [each["name"] for each in world.prefect.call("POST", "/automations/filter", {})]
 
-        rounds = {"watch-tickets", "watch-drops", "recover", "reconcile"}
+        rounds = {"watch-tickets", "watch-drops", "recover", "reconcile", "watch-force-https"}
         assert deployed == rounds | {"open-drop", "provision", "onboard", "destroy-drop"}
         assert sorted(automations) == ["certferry-heartbeat-lost", "certferry-retry-crashed"]
 

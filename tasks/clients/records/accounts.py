@@ -91,6 +91,12 @@ class Accounts:
                 raise NotFound.named("hostname", hostname)
             return _site(row)
 
+    def find_site(self, hostname: Hostname) -> Site | None:
+        """Give the site, whosever it is, or None; for operators alone."""
+        with self._database.reading() as session:
+            row = session.get(SiteRow, hostname)
+            return _site(row) if row else None
+
     def list_sites(self, account: str) -> tuple[Site, ...]:
         """Give the account's sites by hostname."""
         wanted = select(SiteRow).where(SiteRow.account == account).order_by(SiteRow.hostname)
