@@ -40,6 +40,7 @@ from tasks.core.errors import (
     UploadPending,
 )
 from tasks.core.force_https import Wish
+from tasks.core.hand_over import flow_of
 from tasks.core.invitation import render_invitation
 from tasks.core.model import Account, Drop, DropState, Ticket, make_id, parse_hostname, parse_id, parse_name
 from tasks.describe_hand_over import describe
@@ -114,7 +115,8 @@ def tell_uploaded(name: Name, caller: Caller) -> forms.HandOverView:
         raise UploadPending(
             name, got="nothing lies in the drop", wanted="one envelope", do=f"Upload it with `certferry push {name}`."
         )
-    start_or_leave("provision", {"drop_id": drop.id}, f"provision-{drop.id}", f"provision {drop.hostname}")
+    flow = flow_of(drop)
+    start_or_leave(flow, {"drop_id": drop.id}, f"{flow}-{drop.id}", f"{flow} {drop.hostname}")
     return describe(drop.id).as_dict()
 
 

@@ -10,28 +10,19 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.client.schemas.objects import State
-from prefect.exceptions import Abort
-from prefect.runtime import flow_run
 
-from flows.endings import finish, refuse, stopped
+from flows.carrying import Receipt, run_hand_over
 from flows.gates import await_approval, await_ticket
 from flows.names import DropId, name_run
 from tasks.adjust_billing import adjust_billing
-from tasks.attach_run import attach_run
 from tasks.close_hand_over import close_hand_over
 from tasks.confirm_edges import confirm_edges
-from tasks.core.errors import Drifted, LeaseLost, NotReady, ProofFailed, Rejected, Unavailable
-from tasks.core.model import Outcome
+from tasks.core.model import DropKind, Outcome
 from tasks.destroy_drop import destroy_drop
-from tasks.hold_lease import hold_lease
 from tasks.ingest_secrets import ingest_secrets
-from tasks.provision_edges import provision_edges, release_edges
+from tasks.provision_edges import provision_edges
 from tasks.sweep_drop import sweep_drop
 from tasks.verify_domain import verify_domain
-
-Receipt = dict[str, str | int]
-"""Ids and digests of what was done; the flow's own result, which keeps a Completed run from being run again."""
 
 
 @flow(
@@ -50,35 +41,7 @@ def provision(drop_id: DropId) -> Any:
     Ends *Completed*; or *Rejected*, if the customer must change something: then no edge was changed, the drop is gone
     and the ticket says why. *NotReady* and *Unavailable* are tried again; *Drifted* wants a person's eyes.
     """
-    try:
-        return carry_or_refuse(drop_id)
-    except Drifted as drift:
-        return stopped("Drifted", drift)
-    except LeaseLost as lost:
-        raise Abort(str(lost)) from None  # another process of this run goes on: the run's state is not ours to set
-    except NotReady as pending:
-        return stopped("NotReady", pending)
-    except Unavailable as outage:
-        return stopped("Unavailable", outage)
-
-
-def carry_or_refuse(drop_id: str) -> Receipt | State[Any]:
-    """
-    Carry the drop that this run is for, as the one process at work on its hostname.
-
-    Clear it away if it is refused, or has ended already; put the edges back if one shows something else.
-    """
-    with hold_lease(drop_id, str(flow_run.id)):
-        ended = attach_run(drop_id, str(flow_run.id))
-        if ended:
-            return finish(drop_id, ended)
-        try:
-            return carry(drop_id)
-        except Rejected as refusal:
-            return refuse(drop_id, refusal)
-        except ProofFailed:
-            release_edges(drop_id)
-            raise
+    return run_hand_over(drop_id, DropKind.SETUP, carry)
 
 
 def carry(drop_id: str) -> Receipt:

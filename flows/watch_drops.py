@@ -17,7 +17,7 @@ from tasks.close_hand_over import close_hand_over
 from tasks.core import policy
 from tasks.core.care import Care
 from tasks.core.errors import DomainNotLive
-from tasks.core.model import Outcome
+from tasks.core.model import DropKind, Outcome
 from tasks.describe_hand_over import describe
 from tasks.hold_lease import hold_lease
 from tasks.recover_provision import recover_provision
@@ -81,7 +81,8 @@ def sweep_again(drop_id: str) -> None:
 def restart(drop_id: str) -> None:
     """Start a stopped run again once its domain is live: one look here is cheaper than a run that waits for it."""
     try:
-        verify_domain(drop_id, wait=False)
+        if describe(drop_id).drop.kind is DropKind.SETUP:
+            verify_domain(drop_id, wait=False)
     except DomainNotLive:
         return
     start_provision(drop_id)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tasks.clients.installation import current
-from tasks.core.envelope import HYBRID, generate_keypair
+from tasks.clients.openings import make_key_pair
 from tasks.core.errors import KeysUnavailable
-from tasks.core.hand_over import check_live, seed_context
-from tasks.core.model import DropState
+from tasks.core.hand_over import check_live
 from tasks.retries import step
 
 
@@ -28,8 +27,4 @@ def open_drop(drop_id: str) -> None:
     now = here.now()
     drop = here.drops.fetch(drop_id)
     check_live(drop)
-    if drop.state is DropState.REQUESTED:
-        seed, public_key = generate_keypair(HYBRID)
-        wrapped = here.keys.wrap(seed, seed_context(drop))
-        here.drops.open(drop.id, HYBRID, public_key, wrapped)
-    here.audit.append_once("certferry", "drop.opened", drop.id, {"suite": HYBRID}, now)
+    make_key_pair(here, drop, now)

@@ -8,7 +8,7 @@ from datetime import datetime
 from tasks.clients.installation import current
 from tasks.core import policy
 from tasks.core.errors import BadInput, Who
-from tasks.core.model import Drop, DropState, make_id, parse_hostname, parse_id, parse_name
+from tasks.core.model import Drop, DropKind, DropState, make_id, parse_hostname, parse_id, parse_name
 
 
 def request_drop(
@@ -17,6 +17,8 @@ def request_drop(
     """
     Record a REQUESTED drop for a hostname that is this account's and this app's.
 
+    What it is for is decided here, once: a renewal if the hostname has a certificate now, else its set-up.
+
     Repeat: The same *drop_id* gives the drop that is there.
 
     Undo: `close_hand_over` and `destroy_drop`.
@@ -24,7 +26,7 @@ def request_drop(
     Args:
         drop_id: From `make_id`; the caller keeps it, so that asking twice makes one drop.
 
-        requested_by: ``account:<name>`` or ``operator:<name>``; may not approve later.
+        requested_by: ``account:<name>``, ``operator:<name>`` or `PLATFORM`; may not approve later.
 
     Raises:
         BadInput: A name does not parse, or the account has a live drop of this name.
@@ -47,12 +49,12 @@ def request_drop(
             requested_by=requested_by,
             created_at=now,
             expires_at=now + limits.lifetime,
+            kind=DropKind.RENEWAL if here.certificates.find_served(site.hostname) else DropKind.SETUP,
         ),
         limits.max_open,
     )
-    here.audit.append_once(
-        requested_by, "drop.requested", drop.id, {"name": drop.name, "app": drop.app, "hostname": drop.hostname}, now
-    )
+    evidence = {"name": drop.name, "app": drop.app, "hostname": drop.hostname, "kind": drop.kind}
+    here.audit.append_once(requested_by, "drop.requested", drop.id, evidence, now)
     return drop
 
 

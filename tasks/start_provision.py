@@ -5,13 +5,14 @@ from __future__ import annotations
 from tasks.clients.installation import current
 from tasks.core.care import CANCELLED, STOPPED
 from tasks.core.errors import PrefectUnavailable
+from tasks.core.hand_over import flow_of
 from tasks.retries import step
 
 
-@step(PrefectUnavailable, "start the provision run")
+@step(PrefectUnavailable, "start the run of the hand-over")
 def start_provision(drop_id: str) -> str:
     """
-    Start the run that carries the drop, or start it again from the top if it has stopped; give its id.
+    Start the run that carries the drop, of `provision` or `renew` as its record says, or start it again from the top if it has stopped; give its id.
 
     Repeat: A drop has one run, by its idempotency key; a run that is under way is left alone.
 
@@ -19,8 +20,9 @@ def start_provision(drop_id: str) -> str:
     """
     here = current()
     drop = here.drops.fetch(drop_id)
+    flow = flow_of(drop)
     run = drop.flow_run_id or here.orchestrator.start(
-        "provision/provision", {"drop_id": drop_id}, f"provision-{drop_id}", f"provision {drop.hostname}"
+        f"{flow}/{flow}", {"drop_id": drop_id}, f"{flow}-{drop_id}", f"{flow} {drop.hostname}"
     )
     if here.orchestrator.state(run) in STOPPED | {CANCELLED}:
         here.orchestrator.restart(run)

@@ -12,14 +12,18 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import pytest
-from prefect import Task
+from prefect import Flow, Task
 from prefect.input import RunInput
 
-from flows import destroy_drop, endings, gates, provision, watch_drops, watch_tickets
-from flows.provision import carry_or_refuse
+from flows import carrying, destroy_drop, endings, gates, provision, renew, watch_drops, watch_tickets
+from flows.carrying import carry_or_refuse
+from tasks.core.model import Drop, DropKind
 from tests.office import Office
 
 T = TypeVar("T", bound=RunInput)
+
+MODULES = (carrying, destroy_drop, endings, gates, provision, renew, watch_drops, watch_tickets)
+"""Where the flows have their steps from."""
 
 RUN = "0198a3d2-0000-7000-8000-000000000001"
 
@@ -45,12 +49,13 @@ class Theatre:
     _given: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def provision(self, drop_id: str) -> Any:
-        """Run `provision` from line 1, as a worker does."""
-        return provision.provision.fn(drop_id)
+        """Run the drop's flow, `provision` or `renew`, from line 1, as a worker does."""
+        return flow_of(self.office.drop(drop_id)).fn(drop_id)
 
     def carry(self, drop_id: str) -> Any:
         """Run the steps and let every error but a refusal through."""
-        return carry_or_refuse(drop_id)
+        kind = self.office.drop(drop_id).kind
+        return carry_or_refuse(drop_id, kind, renew.carry if kind is DropKind.RENEWAL else provision.carry)
 
     def answer(self, gate: str, **fields: str) -> None:
         """Give the next answer to gates of a kind: ``ticket`` or ``approval``."""
@@ -75,6 +80,11 @@ class Theatre:
         return wait_for_input.model_validate(self._given[key])
 
 
+def flow_of(drop: Drop) -> Flow[..., Any]:
+    """Give the flow that carries *drop*."""
+    return renew.renew if drop.kind is DropKind.RENEWAL else provision.provision
+
+
 def plain(step: Task[Any, Any]) -> Callable[..., Any]:
     return step.fn
 
@@ -94,7 +104,7 @@ def without_prefect(
 @pytest.fixture(name="theatre")
 def _theatre(office: Office, monkeypatch: pytest.MonkeyPatch) -> Theatre:
     theatre = Theatre(office)
-    without_prefect(monkeypatch, (destroy_drop, endings, gates, provision, watch_drops, watch_tickets))
+    without_prefect(monkeypatch, MODULES)
     monkeypatch.setattr(gates, "suspend_flow_run", theatre.suspend)
     monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", RUN)
     monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__RUN_COUNT", "1")

@@ -147,6 +147,7 @@ class DropRow(Base):
     account: Mapped[str] = mapped_column(ForeignKey("accounts.name"), index=True)
     app: Mapped[str] = mapped_column(ForeignKey("apps.name"))
     hostname: Mapped[str] = mapped_column(ForeignKey("sites.hostname"), index=True)
+    kind: Mapped[str] = mapped_column(String(16), server_default="set-up")
     state: Mapped[str] = mapped_column(String(16), index=True)
     requested_by: Mapped[str] = mapped_column(String(128))
     created_at: Mapped[datetime]

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tasks.core import policy
 from tasks.core.doctor.report import render_plain
 from tasks.core.errors import BadBundle, CertferryError, HandOverClosed, Rejected
 from tasks.core.live import describe_challenge
-from tasks.core.model import Certificate, Drop, DropState, Hostname, Outcome, Site
+from tasks.core.model import Certificate, Drop, DropKind, DropState, Hostname, Outcome, Site
 
 
 class Stage(StrEnum):
@@ -184,6 +185,17 @@ def seed_context(drop: Drop) -> dict[str, str]:
 def vault_context(certificate_id: str, drop: Drop) -> dict[str, str]:
     """Give the names a vault data key is wrapped under."""
     return {"certificate": certificate_id, "hostname": drop.hostname, "account": drop.account}
+
+
+def flow_of(drop: Drop) -> str:
+    """Name the flow, and its deployment, that carries *drop*."""
+    return "renew" if drop.kind is DropKind.RENEWAL else "provision"
+
+
+def name_renewals(hostname: Hostname, drop_id: str) -> tuple[str, str]:
+    """Give what a renewal of *hostname* is called that nobody gave a name, and what if that name is taken."""
+    short = f"renew-{hostname.replace('.', '-')}"[: policy.RENEWAL_NAME_CHARS].rstrip("-")
+    return short, f"{short}-{drop_id[-6:]}"
 
 
 def lease_name(hostname: Hostname) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, Final, NewType
 
 from tasks.core import policy
 from tasks.core.errors import BadHostname, BadInput, Who
@@ -219,6 +219,19 @@ class DropState(StrEnum):
     DESTROYED = "destroyed"
 
 
+PLATFORM: Final = "certferry"
+"""Who asks for a drop that no person asked for: certferry itself, when a certificate is due."""
+
+
+class DropKind(StrEnum):
+    """What a hand-over is for; the value of each is a word of the records."""
+
+    SETUP = "set-up"
+    """The hostname had no certificate when the drop was requested: all seven steps."""
+    RENEWAL = "renewal"
+    """It had one: steps 2, 3, 4, 5 and 7, a swap in place, no new charge."""
+
+
 class Outcome(StrEnum):
     """How a hand-over ended."""
 
@@ -236,7 +249,9 @@ class Drop:
     Attributes:
         name: What the customer calls it (``edge`` in ``certferry push edge``); unique per account among those alive.
 
-        requested_by: Who asked: ``account:<name>`` or ``operator:<name>``. May not approve.
+        requested_by: Who asked: ``account:<name>``, ``operator:<name>``, or `PLATFORM`. May not approve.
+
+        kind: Set when the drop is requested, and never changed.
 
         public_key: The HPKE public key, raw, from OPEN on.
 
@@ -260,6 +275,7 @@ class Drop:
     requested_by: str
     created_at: datetime
     expires_at: datetime
+    kind: DropKind = DropKind.SETUP
     suite: int | None = None
     public_key: bytes | None = None
     upload_until: datetime | None = None

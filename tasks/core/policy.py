@@ -43,6 +43,7 @@ TICKET_MAX_CHARS: Final = 20_000  # a long letter; an RSA-4096 bundle pasted by 
 LEASE_LIFETIME: Final = timedelta(seconds=20)  # of a lease that is not renewed: how long a killed run holds up others
 LEASE_RENEWAL: Final = timedelta(seconds=5)  # three tries before it runs out
 LEASE_PATIENCE: Final = timedelta(seconds=30)  # longer than a lifetime: a dead holder is outwaited
+RENEWAL_NAME_CHARS: Final = 50  # of the 63 of a name: room for what tells two apart, and a person types it
 NO_PATIENCE: Final = timedelta(0)  # of a watcher: what is at work now needs no care, and comes round again
 RUN_START_TIME: Final = timedelta(seconds=30)  # from a worker's first word to the run's lease: 5 s, if busy 15
 MOST_RESTARTS: Final = 20  # of one run by watch_drops; a run that fails this often needs a person

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import pytest
 
-from flows import endings, provision, watch_drops
+from flows import endings, provision, renew, watch_drops
 from tasks.clients import database
 from tasks.clients.billing import EmbeddedLedger
 from tasks.clients.installation import current
@@ -93,7 +93,7 @@ class TestWithout:
             here = current()
             return here.drops.mark_swept(drop_id, here.now()).swept_at is not None
 
-        for module in (endings, provision, watch_drops):
+        for module in (endings, provision, renew, watch_drops):
             monkeypatch.setattr(module, "sweep_drop", believe)
         assert "left in the drop" in found(running, Kind.UPLOAD)
 

@@ -28,7 +28,7 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort
 from prefect.input import RunInput
 
-from flows import destroy_drop, endings, gates, provision, reconcile, recover, watch_drops, watch_tickets
+from flows import carrying, destroy_drop, endings, gates, provision, reconcile, recover, renew, watch_drops, watch_tickets
 from tasks import hold_lease, verify_domain
 from tasks.clients.database import Database
 from tasks.clients.fence import Lease
@@ -48,11 +48,13 @@ from tests.chaos.witness import Witness
 from tests.flows.test_anywhere import CLIENTS, Killed
 from tests.office import CONTACT, SHOP, Clocked, Office, make_office
 from tests.pki import CA, Issued
-from tests.theatre import Waiting, without_prefect
+from tests.theatre import Waiting, flow_of, without_prefect
 
 T = TypeVar("T", bound=RunInput)
 
-FLOWS: Final = (destroy_drop, endings, gates, provision, reconcile, recover, watch_drops, watch_tickets)
+FLOWS: Final = (
+    carrying, destroy_drop, endings, gates, provision, reconcile, recover, renew, watch_drops, watch_tickets,
+)  # fmt: skip
 STRUCK: Final = (*CLIENTS, "leases", "orchestrator")
 ACTS: Final = ("provision_edges", "adjust_billing")
 UNGUARDED: Final = ("gate.suspend",)  # the lease is looked at right before it; Prefect cannot look at it meanwhile
@@ -343,7 +345,7 @@ class World:
         """Do what a worker does with a run: start its process, and tell Prefect how it ended, if it can."""
         count, drop = self.prefect.begin(run), self.prefect.drop_of(run)
         try:
-            ended = self.live("provision", run, lambda: provision.provision.fn(drop), count)
+            ended = self.live("provision", run, lambda: flow_of(self.view.drops.fetch(drop)).fn(drop), count)
         except (Waiting, Abort):
             return
         except Killed:
@@ -605,7 +607,7 @@ def make_world(
     clock = SimpleNamespace(monotonic=lambda: world._monotonic, sleep=world.sleep)
     with pytest.MonkeyPatch.context() as patch:
         without_prefect(patch, FLOWS, world.play_step)
-        for module in (destroy_drop, gates, provision, reconcile, watch_drops):
+        for module in (carrying, destroy_drop, gates, reconcile, watch_drops):
             patch.setattr(module, "flow_run", world)
         patch.setattr(gates, "suspend_flow_run", world.suspend)
         patch.setattr(hold_lease, "time", clock)

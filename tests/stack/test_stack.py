@@ -164,7 +164,7 @@ class TestRunningStack:
         automations = [each["name"] for each in world.prefect.call("POST", "/automations/filter", {})]
 
         rounds = {"watch-tickets", "watch-drops", "recover", "reconcile", "watch-force-https"}
-        assert deployed == rounds | {"open-drop", "provision", "onboard", "destroy-drop"}
+        assert deployed == rounds | {"open-drop", "provision", "renew", "onboard", "destroy-drop", "force-https"}
         assert sorted(automations) == ["certferry-heartbeat-lost", "certferry-retry-crashed"]
 
 

@@ -89,8 +89,8 @@ class Prefect:
         return answer.json() if answer.content else None
 
     def run_of(self, drop_id: str) -> dict[str, Any] | None:
-        """Give the provision run of a drop, or None."""
-        query = {"flows": {"name": {"any_": ["provision"]}}, "sort": "EXPECTED_START_TIME_DESC"}
+        """Give the run that carries a drop, or None."""
+        query = {"flows": {"name": {"any_": ["provision", "renew"]}}, "sort": "EXPECTED_START_TIME_DESC"}
         runs = self.call("POST", "/flow_runs/filter", query)
         return next((run for run in runs if run["parameters"].get("drop_id") == drop_id), None)
 

@@ -144,6 +144,20 @@ class Certificates:
             row = session.scalars(wanted).first()
             return _certificate(row) if row else None
 
+    def find_served(self, hostname: Hostname) -> Certificate | None:
+        """
+        Give the confirmed certificate that *hostname* is served with, or None.
+
+        While a hand-over is at work on the edges, it is the one that they go back to if that fails.
+        """
+        wanted = select(AssignmentRow).where(AssignmentRow.hostname == hostname).order_by(AssignmentRow.edge)
+        with self._database.reading() as session:
+            for assignment in session.scalars(wanted):
+                for row in (session.get(CertificateRow, assignment.certificate_id), _find_previous(session, assignment)):
+                    if row and session.scalars(_confirmation_of(row.id)).first():
+                        return _certificate(row)
+        return None
+
     def list_assignments(self) -> tuple[Assignment, ...]:
         """Give all assignments, by edge and hostname."""
         with self._database.reading() as session:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from tasks.clients.database import Database, insert_once
 from tasks.clients.tables import AccountRow, AssignmentRow, CertificateRow, DropRow
 from tasks.core.errors import BadInput, Drifted, HandOverClosed, NotFound, QuotaExceeded
-from tasks.core.model import Drop, DropState, Hostname, Outcome
+from tasks.core.model import PLATFORM, Drop, DropKind, DropState, Hostname, Outcome
 
 _LIVE: ColumnElement[bool] = and_(DropRow.outcome.is_(None), DropRow.state != DropState.DESTROYED)
 
@@ -24,6 +24,8 @@ class Drops:
     def create(self, drop: Drop, max_open: int) -> Drop:
         """
         Record a REQUESTED drop, and give it; the same id again gives the one that is there.
+
+        What certferry asks for itself neither counts for *max_open* nor is kept from it: it is one a hostname.
 
         Raises:
             NotFound: There is no such account.
@@ -61,6 +63,13 @@ class Drops:
         with self._database.reading() as session:
             row = session.scalars(wanted.order_by(_LIVE.desc(), DropRow.created_at.desc()).limit(1)).first()
             return _drop(row) if row else None
+
+    def find_renewal(self, hostname: Hostname, now: datetime) -> Drop | None:
+        """Give the newest renewal of *hostname* that has not ended and whose time is not over, or None."""
+        found = self._list(
+            DropRow.hostname == hostname, DropRow.kind == DropKind.RENEWAL, DropRow.expires_at > now, _LIVE
+        )
+        return found[-1] if found else None
 
     def list_live(self) -> tuple[Drop, ...]:
         """Give all drops not yet DESTROYED, and those destroyed whose outcome is not on record yet; oldest first."""
@@ -275,8 +284,9 @@ def _check_free(session: Session, drop: Drop, max_open: int) -> None:
             do=f"Use another name, or give that one up with `certferry destroy {drop.name}`.",
             code="name-taken",
         )
-    count = session.scalar(select(func.count()).select_from(live.subquery())) or 0
-    if count >= max_open:
+    asked = live.where(DropRow.requested_by != PLATFORM)
+    count = session.scalar(select(func.count()).select_from(asked.subquery())) or 0
+    if count >= max_open and drop.requested_by != PLATFORM:
         raise QuotaExceeded(
             f"account {drop.account}",
             got=f"{count} live drops",
@@ -313,6 +323,7 @@ def _columns(drop: Drop) -> dict[str, object]:
         "account": drop.account,
         "app": drop.app,
         "hostname": drop.hostname,
+        "kind": drop.kind,
         "state": DropState.REQUESTED,
         "requested_by": drop.requested_by,
         "created_at": drop.created_at,
@@ -327,6 +338,7 @@ def _drop(row: DropRow) -> Drop:
         account=row.account,
         app=row.app,
         hostname=Hostname(row.hostname),
+        kind=DropKind(row.kind),
         state=DropState(row.state),
         requested_by=row.requested_by,
         created_at=row.created_at,
