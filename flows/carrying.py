@@ -1,4 +1,4 @@
-"""How a run carries a hand-over: as the one process at work on its hostname, and into a state that says how it ended."""
+"""How a run carries a hand-over: as the one at work on its hostname, into a state that says how it ended."""
 
 from __future__ import annotations
 

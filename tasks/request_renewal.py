@@ -59,8 +59,6 @@ def _request(here: Installation, hostname: Hostname, requested_by: str, now: dat
     return here.drops.find_renewal(hostname, now) or _record(here, served, long, drop_id, requested_by, now)
 
 
-def _record(
-    here: Installation, served: Certificate, name: str, drop_id: str, requested_by: str, now: datetime
-) -> Drop:
+def _record(here: Installation, served: Certificate, name: str, drop_id: str, requested_by: str, now: datetime) -> Drop:
     app = here.drops.fetch(served.drop_id).app
     return request_drop(drop_id, name, served.account, app, served.hostname, requested_by, now)

@@ -28,7 +28,18 @@ from prefect.client.schemas.objects import State
 from prefect.exceptions import Abort
 from prefect.input import RunInput
 
-from flows import carrying, destroy_drop, endings, gates, provision, reconcile, recover, renew, watch_drops, watch_tickets
+from flows import (
+    carrying,
+    destroy_drop,
+    endings,
+    gates,
+    provision,
+    reconcile,
+    recover,
+    renew,
+    watch_drops,
+    watch_tickets,
+)
 from tasks import hold_lease, verify_domain
 from tasks.clients.database import Database
 from tasks.clients.fence import Lease
