@@ -12,7 +12,9 @@ from tasks.retries import step
 @step(PrefectUnavailable, "start the run of the hand-over")
 def start_provision(drop_id: str) -> str:
     """
-    Start the run that carries the drop, of `provision` or `renew` as its record says, or start it again from the top if it has stopped; give its id.
+    Start the run that carries the drop, or start it again from the top if it has stopped; give its id.
+
+    Its flow is the one that the drop's record is for.
 
     Repeat: A drop has one run, by its idempotency key; a run that is under way is left alone.
 

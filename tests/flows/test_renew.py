@@ -31,14 +31,14 @@ def disable(office: Office) -> None:
 class TestRenew:
     def test_swaps_in_place_without_a_charge(self, office: Office, theatre: Theatre, first: Certificate) -> None:
         """A new drop, ticket and confirmation; the same pair, and the line on the bill that there was."""
-        paid = office.here.billing.statement("acme")
+        paid = office.here.billing.list_entries("acme")
 
         second = theatre.complete("renewal")
 
         assert office.drop(second.drop_id).kind is DropKind.RENEWAL
         assert office.served() == [second.bundle_sha256] * 2
         assert second.bundle_sha256 != first.bundle_sha256
-        assert office.here.billing.statement("acme") == paid
+        assert office.here.billing.list_entries("acme") == paid
         assert office.drop(second.drop_id).outcome is Outcome.COMPLETED
         assert office.drop(second.drop_id).state is DropState.DESTROYED
         assert "domain.verified" not in office.actions(second.drop_id)
@@ -92,7 +92,7 @@ class TestRenew:
         third = theatre.complete("again")
 
         assert office.drop(third.drop_id).kind is DropKind.RENEWAL
-        assert len(office.here.billing.statement("acme")) == 1
+        assert len(office.here.billing.list_entries("acme")) == 1
 
 
 class TestDisabledMeanwhile:

@@ -153,10 +153,8 @@ class Certificates:
         wanted = select(AssignmentRow).where(AssignmentRow.hostname == hostname).order_by(AssignmentRow.edge)
         with self._database.reading() as session:
             for assignment in session.scalars(wanted):
-                for row in (
-                    session.get(CertificateRow, assignment.certificate_id),
-                    _find_previous(session, assignment),
-                ):
+                meant = session.get(CertificateRow, assignment.certificate_id)
+                for row in (meant, _find_previous(session, assignment)):
                     if row and session.scalars(_confirmation_of(row.id)).first():
                         return _certificate(row)
         return None
