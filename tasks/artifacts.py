@@ -25,6 +25,7 @@ from tasks.core.doctor.verdict import Verdict
 from tasks.core.live import describe_challenge
 from tasks.core.model import Certificate, Handshake, Hostname, LedgerEntry, Plan, Site
 from tasks.core.text import escape_markdown as escape
+from tasks.core.watch import ADVICE, Sighting
 
 _log = logging.getLogger(__name__)
 
@@ -116,6 +117,26 @@ def show_repairs(repairs: Sequence[str], silent: Sequence[str]) -> None:
 
 def show_expiry_picture(markdown: str) -> None:
     _show("expiry", markdown, "Which certificates end when")
+
+
+def show_served(sightings: Sequence[Sighting], total: int) -> None:
+    """Show what the world gets wrongly; good news is shown too, or an old artifact would stand for ever."""
+    _show("served", render_served(sightings, total), "What the world gets, compared with the records")
+
+
+def render_served(sightings: Sequence[Sighting], total: int) -> str:
+    """Give the findings as a Markdown table, every cell escaped; of *total*, those that are given."""
+    if not sightings:
+        return "## Everything is served as it should be"
+    head = "| Hostname | Account | Where | Finding | What was seen | What to do |\n|---|---|---|---|---|---|"
+    rows = [
+        "| "
+        + " | ".join(escape(x) for x in (each.hostname, each.account, each.place, each.code, each.detail))
+        + f" | {escape(ADVICE[each.code])} |"
+        for each in sightings
+    ]
+    more = f"\n\nand {total - len(sightings)} more." if total > len(sightings) else ""
+    return f"## {total} things are not as they should be\n\n" + "\n".join((head, *rows)) + more
 
 
 class Progress:

@@ -17,10 +17,10 @@ from tasks.retries import step
 from tasks.scan_expiry import scan_name
 
 
-def expected_number(pace: Pace) -> int | None:
-    """Give how many certificates a scan will see, by what the records say of the last one."""
-    scan = current().scans.find(scan_name(pace))
-    return Tally.parse(scan.tally).total if scan and scan.finished_at else None
+def expected_number(name: str) -> int | None:
+    """Give how many a scan will see, by what the records say of the last one of its name; None without one."""
+    scan = current().scans.find(name)
+    return int(scan.tally["total"]) if scan and scan.finished_at else None
 
 
 @step(RecordsUnavailable, "show the expiry picture")

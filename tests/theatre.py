@@ -15,14 +15,25 @@ import pytest
 from prefect import Flow, Task
 from prefect.input import RunInput
 
-from flows import carrying, destroy_drop, endings, gates, provision, renew, watch_drops, watch_tickets
+from flows import (
+    carrying,
+    destroy_drop,
+    endings,
+    gates,
+    letters,
+    provision,
+    renew,
+    watch_drops,
+    watch_served,
+    watch_tickets,
+)
 from flows.carrying import carry_or_refuse
 from tasks.core.model import Certificate, Drop, DropKind
 from tests.office import Office
 
 T = TypeVar("T", bound=RunInput)
 
-MODULES = (carrying, destroy_drop, endings, gates, provision, renew, watch_drops, watch_tickets)
+MODULES = (carrying, destroy_drop, endings, gates, letters, provision, renew, watch_drops, watch_served, watch_tickets)
 """Where the flows have their steps from."""
 
 RUN = "0198a3d2-0000-7000-8000-000000000001"

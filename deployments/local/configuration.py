@@ -108,6 +108,7 @@ def render_settings(place: Place, upload_lifetime: timedelta | None = None) -> s
             "resolvers": [f"{LOOPBACK}:{place.ports.dns}"],
             "allow_networks": ["127.0.0.0/8"],
             "http_port": place.ports.edge_http,
+            "https_port": place.ports.edge_https,
             "deadline": "PT10M",
             "interval": "PT2S",
         },

@@ -25,7 +25,7 @@ from socketserver import BaseServer
 from types import TracebackType
 from typing import Any, Final
 
-from dnslib import AAAA, CNAME, QTYPE, RCODE, RD, RR, TXT, A, DNSRecord
+from dnslib import AAAA, CAA, CNAME, QTYPE, RCODE, RD, RR, TXT, A, DNSRecord
 from dnslib.server import BaseResolver, DNSLogger, DNSServer
 
 from deployments.local.reread import RereadFile, write_file
@@ -127,6 +127,9 @@ def _rdata(kind: str, value: str) -> RD:
     if kind == "TXT":
         text = value.encode("utf-8")
         return TXT([text[i : i + 255] for i in range(0, len(text), 255)])
+    if kind == "CAA":  # 0 issue "ca.example"
+        flags, tag, quoted = value.split(" ", 2)
+        return CAA(flags=int(flags), tag=tag, value=quoted.strip('"'))
     return {"A": A, "AAAA": AAAA, "CNAME": CNAME}[kind](value)
 
 

@@ -13,6 +13,7 @@ import dns.rdatatype
 import dns.resolver
 
 from tasks.clients import settings
+from tasks.core.caa import Property
 from tasks.core.errors import DNSUnavailable
 from tasks.core.model import Hostname
 
@@ -48,6 +49,14 @@ class Resolver(Protocol):
             DNSUnavailable: No resolver answered.
         """
 
+    def caa(self, name: str) -> tuple[Property, ...]:
+        """
+        Give the CAA records at *name* itself, which may be a top-level domain; a name without any gives an empty tuple.
+
+        Raises:
+            DNSUnavailable: No resolver answered.
+        """
+
 
 class DNSResolver:
     """Asks the resolvers of the settings, one after the other, without a cache."""
@@ -73,6 +82,10 @@ class DNSResolver:
         records = self._ask(name, dns.rdatatype.TXT)
         return tuple(b"".join(record.strings).decode("ascii", "backslashreplace") for record in records)
 
+    def caa(self, name: str) -> tuple[Property, ...]:
+        records = self._ask(Hostname(name), dns.rdatatype.CAA)
+        return tuple(Property(record.flags, _text(record.tag).lower(), _text(record.value)) for record in records)
+
     def _find_cname(self, name: Hostname) -> Hostname | None:
         for record in self._ask(name, dns.rdatatype.CNAME):
             return Hostname(record.target.to_text(omit_final_dot=True).lower())
@@ -86,6 +99,10 @@ class DNSResolver:
         except dns.exception.DNSException as error:
             raise DNSUnavailable.because(f"{kind.name} {name}", type(error).__name__) from None
         return tuple(answer.rrset or ())
+
+
+def _text(value: bytes) -> str:
+    return value.decode("ascii", "backslashreplace")
 
 
 def _parse_nameserver(text: str) -> dns.nameserver.Do53Nameserver:

@@ -30,6 +30,7 @@ from tasks.clients.records.leases import Leases
 from tasks.clients.records.letters import Letters
 from tasks.clients.records.scans import Scans
 from tasks.clients.records.served import ServedCertificates
+from tasks.clients.records.sightings import Sightings
 from tasks.clients.records.switches import Switches
 from tasks.clients.settings import Settings, load_settings, settings_path
 from tasks.clients.store import DropStore, S3DropStore, S3Vault, Vault
@@ -111,6 +112,10 @@ class Installation:
     @cached_property
     def letters(self) -> Letters:
         return Letters(self.database)
+
+    @cached_property
+    def sightings(self) -> Sightings:
+        return Sightings(self.database)
 
     @cached_property
     def scans(self) -> Scans:

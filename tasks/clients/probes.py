@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, Protocol
@@ -16,6 +17,7 @@ from tasks.core import policy
 from tasks.core.addresses import check_reachable
 from tasks.core.errors import BadInput, DomainNotLive, EdgeUnavailable, Who
 from tasks.core.model import Handshake, Hostname, PlainAnswer
+from tasks.core.watch import Fault, Sight
 
 HEAD_MAX_BYTES: Final = 16 * policy.KIB  # nginx's own limit for the head of an answer is 4 to 8 KiB
 
@@ -62,9 +64,20 @@ class Probe(Protocol):
             EdgeUnavailable: No connection, or no HTTP answer.
         """
 
+    def observe(self, address: str, port: int, hostname: Hostname, trust: Trust, timeout: timedelta) -> Sight:
+        """
+        Shake hands with *address* under SNI *hostname*, as a visitor's browser does, and say what that showed.
+
+        Nothing is asked of the app. Everything that goes wrong is in the result; the caller has checked the address.
+        """
+
 
 class NetworkProbe:
     """Looks through real sockets. Each look has one deadline over all, so a slow answer cannot hold it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._judged: tuple[object, ssl.SSLContext] | None = None
 
     def http_status(self, hostname: Hostname, address: str, check: LiveCheck) -> int:
         check_reachable(address, check.allow_networks)
@@ -108,6 +121,23 @@ class NetworkProbe:
             raise _no_answer(edge, hostname, "HTTP answer", error) from None
         return PlainAnswer(head.status, head.find("location"))
 
+    def observe(self, address: str, port: int, hostname: Hostname, trust: Trust, timeout: timedelta) -> Sight:
+        try:
+            return _observe(address, port, hostname, self._judge(trust), timeout)
+        except ssl.SSLCertVerificationError as refusal:
+            fault = _FAULTS.get(refusal.verify_code, Fault.UNTRUSTED)
+        seen = _observe(address, port, hostname, _curious(), timeout)
+        return replace(seen, fault=seen.fault or fault)
+
+    def _judge(self, trust: Trust) -> ssl.SSLContext:
+        """Give a context for *trust*, loaded once for as long as the file is the same: that takes 10 ms."""
+        roots = trust.roots_file
+        version = (roots, roots.stat().st_mtime_ns if roots and roots.exists() else 0)
+        with self._lock:
+            if self._judged is None or self._judged[0] != version:
+                self._judged = (version, _verifying(trust))
+            return self._judged[1]
+
     def _shake(self, edge: Edge, hostname: Hostname, context: ssl.SSLContext, at: datetime) -> Handshake:
         deadline = _Deadline(policy.HANDSHAKE_TIMEOUT)
         try:
@@ -130,6 +160,28 @@ class NetworkProbe:
             raise
         except OSError as error:
             raise _no_answer(edge, hostname, "TLS handshake", error) from None
+
+
+_FAULTS: Final = {10: Fault.EXPIRED, 62: Fault.WRONG_NAME}
+"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_HOSTNAME_MISMATCH; all others are about the chain."""
+
+
+def _observe(address: str, port: int, hostname: Hostname, context: ssl.SSLContext, timeout: timedelta) -> Sight:
+    """Shake hands once; a certificate that *context* refuses is raised."""
+    deadline = _Deadline(timeout)
+    try:
+        connection = socket.create_connection((address, port), deadline.left())
+    except OSError:
+        return Sight(None, Fault.SILENT)
+    with connection:
+        try:
+            connection.settimeout(deadline.left())
+            with context.wrap_socket(connection, server_hostname=hostname) as tls:
+                return Sight(sha256(tls.getpeercert(binary_form=True) or b"").hexdigest(), None)
+        except ssl.SSLCertVerificationError:
+            raise
+        except OSError:
+            return Sight(None, Fault.NO_HANDSHAKE)
 
 
 class _Deadline:

@@ -92,6 +92,7 @@ class LiveCheck(Section):
         default=[], description="Non-global networks that may be connected to all the same: the local stack's."
     )
     http_port: int = Field(80, ge=1, le=65535)
+    https_port: int = Field(443, ge=1, le=65535, description="Where `watch-served` shakes hands with public addresses.")
     timeout: Duration = Field(timedelta(seconds=5), description="Of one look-up or request.")
     deadline: Duration = policy.DOMAIN_DEADLINE
     interval: Duration = policy.DOMAIN_INTERVAL

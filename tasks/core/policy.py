@@ -101,6 +101,7 @@ WATCH_CHUNK: Final = 200  # hostnames a step looks at: some seconds
 WATCH_CONCURRENCY: Final = 32  # handshakes at a time: sockets wait, two cores are enough
 WATCH_TIMEOUT: Final = timedelta(seconds=5)  # of one handshake; Chrome gives up on a connection much later
 SILENT_AFTER: Final = 3  # connections in a row that an address does not take: it is not asked again in this chunk
+DNS_SILENT_AFTER: Final = 20  # look-ups in a row, of different zones, that nobody answers: it is the resolvers
 PUBLIC_ADDRESSES: Final = 4  # of one hostname that are looked at: the pair, in both families
 
 # --- The pair -------------------------------------------------------------------------------

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from tasks.clients.dns import MAX_CNAMES, Resolution
+from tasks.core.caa import Property
 from tasks.core.errors import DNSUnavailable
 from tasks.core.model import Hostname
 
 
 class FakeResolver:
     """
-    Answers from three dictionaries.
+    Answers from four dictionaries.
 
     Attributes:
         cnames: Name to the name it stands for.
 
         addresses, texts: Name to its A and AAAA, or TXT, values.
+
+        properties: Name to its CAA records.
 
         down: While True, every look-up raises `DNSUnavailable`.
 
@@ -25,6 +28,7 @@ class FakeResolver:
         self.cnames: dict[str, str] = {}
         self.addresses: dict[str, tuple[str, ...]] = {}
         self.texts: dict[str, tuple[str, ...]] = {}
+        self.properties: dict[str, tuple[Property, ...]] = {}
         self.down = False
         self.asked: list[str] = []
 
@@ -42,6 +46,10 @@ class FakeResolver:
     def txt(self, name: Hostname) -> tuple[str, ...]:
         self._ask(name)
         return self.texts.get(name, ())
+
+    def caa(self, name: str) -> tuple[Property, ...]:
+        self._ask(name)
+        return self.properties.get(name, ())
 
     def _ask(self, name: str) -> None:
         self.asked.append(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -13,6 +13,7 @@ from tasks.core.addresses import check_reachable
 from tasks.core.errors import DomainNotLive, EdgeUnavailable
 from tasks.core.force_https import Rule
 from tasks.core.model import Handshake, Hostname, PlainAnswer
+from tasks.core.watch import Fault, Sight
 from tests.fakes.edges import FakeEdge
 
 
@@ -27,6 +28,10 @@ class FakeProbe:
 
         statuses: Hostname to the HTTP status through an edge, 200 unless set.
 
+        at: Address to the edge that answers there, for `observe`; at all others nobody takes a connection.
+
+        observed: Address and hostname of every `observe`, in no order that counts.
+
         wrong: (edge, hostname) to a leaf's SHA-256 shown instead of the one on the edge.
     """
 
@@ -35,6 +40,8 @@ class FakeProbe:
         self.untrusted: set[str] = set()
         self.statuses: dict[str, int] = {}
         self.wrong: dict[tuple[str, str], str] = {}
+        self.at: dict[str, FakeEdge] = {}
+        self.observed: list[tuple[str, str]] = []
         self._edges = {edge.name: edge for edge in edges}
 
     def http_status(self, hostname: Hostname, address: str, check: LiveCheck) -> int:
@@ -73,6 +80,17 @@ class FakeProbe:
         if rule and rule.redirect:
             return PlainAnswer(308, f"https://{hostname}/")
         return PlainAnswer(self.statuses.get(hostname, 200), None)
+
+    def observe(self, address: str, port: int, hostname: Hostname, trust: Trust, timeout: timedelta) -> Sight:
+        self.observed.append((address, hostname))
+        edge = self.at.get(address)
+        if edge is None or edge.down:
+            return Sight(None, Fault.SILENT)
+        leaf = edge.find_leaf(hostname)
+        if leaf is None:
+            return Sight(None, Fault.NO_HANDSHAKE)
+        trusted = hostname not in self.untrusted and _covers(leaf, hostname, datetime.now(UTC))
+        return Sight(leaf.fingerprint(hashes.SHA256()).hex(), None if trusted else Fault.UNTRUSTED)
 
 
 def _header(rule: Rule | None) -> str | None:

@@ -39,6 +39,20 @@ class Page:
     bookmark: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An edge that has been seen serving a hostname, and what it is meant to serve there."""
+
+    hostname: Hostname
+    edge: str
+    account: str
+    leaf_sha256: str
+    issuer: str
+    dns_names: tuple[str, ...]
+    not_after: datetime
+
+
+_PROVEN = AssignmentRow.proven_at.is_not(None)
 _READY = case((func.count(AssignmentRow.proven_at) == func.count(), 1), else_=0)
 
 
@@ -80,6 +94,44 @@ class ServedCertificates:
         served = self._read(wanted.order_by(*place).limit(limit))
         last = served[-1] if len(served) == limit else None
         return Page(served, f"{last.not_after.astimezone(UTC).isoformat()} {last.certificate_id}" if last else None)
+
+    def page_places(self, bookmark: str | None, limit: int) -> tuple[Sequence[Place], str | None]:
+        """
+        Give where the next *limit* hostnames are served, by hostname and edge, and where to read on.
+
+        Only what has been seen there once: what is on its way is the business of the run that brings it.
+        """
+        names = select(AssignmentRow.hostname).where(_PROVEN).distinct().order_by(AssignmentRow.hostname).limit(limit)
+        if bookmark is not None:
+            names = names.where(AssignmentRow.hostname > bookmark)
+        places = self._read_places(names)
+        hostnames = {place.hostname for place in places}
+        return places, max(hostnames) if len(hostnames) == limit else None
+
+    def list_places(self, hostname: Hostname) -> Sequence[Place]:
+        """Give where one hostname is served, by edge."""
+        return self._read_places(select(literal(hostname)))
+
+    def _read_places(self, names: Select[Any]) -> Sequence[Place]:
+        wanted = (
+            select(
+                AssignmentRow.hostname,
+                AssignmentRow.edge,
+                CertificateRow.account,
+                CertificateRow.leaf_sha256,
+                CertificateRow.issuer,
+                CertificateRow.dns_names,
+                CertificateRow.not_after,
+            )
+            .join(CertificateRow, CertificateRow.id == AssignmentRow.certificate_id)
+            .where(_PROVEN, AssignmentRow.hostname.in_(names))
+            .order_by(AssignmentRow.hostname, AssignmentRow.edge)
+        )
+        with self._database.reading() as session:
+            return [
+                Place(Hostname(hostname), edge, account, leaf, issuer, tuple(dns_names), not_after)
+                for hostname, edge, account, leaf, issuer, dns_names, not_after in session.execute(wanted)
+            ]
 
     def find_served(self, certificate_id: str) -> Served | None:
         """Give what is served of one certificate, or None if no edge is meant to serve it any more."""
