@@ -16,7 +16,7 @@ from tasks.core.model import Hostname
 _CRITICAL: Final = 128  # RFC 8659, section 4.1: bit 0 of the flags
 _ISSUE, _ISSUEWILD = "issue", "issuewild"
 _KNOWN_TAGS: Final = frozenset({_ISSUE, _ISSUEWILD, "iodef", "contactemail", "contactphone", "issuemail", "issuevmc"})
-_ORGANISATION: Final = re.compile(r"(?:^|,)O=((?:\\.|[^,\\])*)")
+_ATTRIBUTE: Final = re.compile(r"(?:\\.|[^,\\])+")
 
 _DIGICERT: Final = ("digicert.com", "digicert.ne.jp", "www.digicert.com", "rapidssl.com", "geotrust.com", "thawte.com")
 
@@ -63,8 +63,8 @@ def climb(hostname: Hostname) -> Sequence[str]:
 
 def find_authority(issuer: str) -> tuple[str, ...]:
     """Give the domains in CAA of the authority with this issuer name (RFC 4514); none if it is not known."""
-    found = _ORGANISATION.search(issuer)
-    return AUTHORITIES.get(re.sub(r"\\(.)", r"\1", found[1]), ()) if found else ()
+    organisations = (each.removeprefix("O=") for each in _ATTRIBUTE.findall(issuer) if each.startswith("O="))
+    return next((AUTHORITIES.get(re.sub(r"\\(.)", r"\1", name), ()) for name in organisations), ())
 
 
 def find_refusal(properties: Collection[Property], authority: Collection[str], wildcard: bool) -> str | None:

@@ -18,6 +18,7 @@ from deployments.local.reread import write_file
 from deployments.local.zone import ZoneServer, set_record
 from tasks.clients.dns import MAX_CNAMES, DNSResolver, Resolution, Resolver
 from tasks.clients.settings import LiveCheck
+from tasks.core.caa import Property
 from tasks.core.errors import DNSUnavailable
 from tasks.core.model import Hostname
 from tests.fakes.dns import FakeResolver
@@ -42,6 +43,10 @@ def live_check(*resolvers: str, seconds: float = 5) -> LiveCheck:
 def set_in_fake(fake: FakeResolver, name: str, kind: str, values: list[str]) -> None:
     if kind == "CNAME":
         fake.cnames[name] = values[0]
+    elif kind == "CAA":
+        fake.properties[name] = tuple(
+            Property(int(flags), tag, text.strip('"')) for flags, tag, text in map(str.split, values)
+        )
     elif kind == "TXT":
         fake.texts[name] = tuple(values)
     else:
@@ -216,3 +221,16 @@ class TestResolverTrouble:
     def test_forms_of_a_resolver_address(self, form: str) -> None:
         """The settings take an address with or without a port, of either family."""
         DNSResolver(live_check(form))
+
+
+class TestCAA:
+    def test_records_as_they_stand(self, world: World) -> None:
+        """Flags, tag and value, with the value's parameters."""
+        world.set_record(SHOP, "CAA", ['0 issue "ca.example;policy=ev"', '128 issuewild ";"'])
+        found = sorted(world.resolver.caa(SHOP), key=lambda each: each.flags)
+        assert found == [Property(0, "issue", "ca.example;policy=ev"), Property(128, "issuewild", ";")]
+
+    def test_a_name_without_any_has_none(self, world: World) -> None:
+        """Nor has a name that does not exist, nor a top-level domain: the climb goes on."""
+        world.set_record(SHOP, "A", ["192.0.2.1"])
+        assert [world.resolver.caa(name) for name in (SHOP, "missing.example.test", "test")] == [(), (), ()]

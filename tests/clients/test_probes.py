@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ from tasks.clients.probes import HEAD_MAX_BYTES, NetworkProbe
 from tasks.core import policy
 from tasks.core.errors import BadInput, DomainNotLive, EdgeUnavailable, Rejected
 from tasks.core.model import Hostname
+from tasks.core.watch import Fault, Sight
 from tests.edge_server import RunningEdge, running_edge, running_platform
 from tests.fakes.edges import FakeEdge
 from tests.fakes.probes import FakeProbe
@@ -226,6 +228,77 @@ class TestHandshake:
         serve(running, SHOP, ca.issue())
         with pytest.raises(BadInput, match="trust store"):
             NetworkProbe().handshake(running.settings, SHOP, settings.Trust(store="private", file=file), NOW)
+
+
+class TestObserve:
+    SECOND = timedelta(seconds=5)
+
+    def look(self, running: RunningEdge, trust: settings.Trust) -> Sight:
+        where = (running.settings.address, running.settings.https_port)
+        return NetworkProbe().observe(*where, SHOP, trust, self.SECOND)
+
+    def test_a_good_certificate_has_no_fault(self, running: RunningEdge, ca: CA, trust: settings.Trust) -> None:
+        """The leaf, and nothing to say."""
+        issued = ca.issue()
+        serve(running, SHOP, issued)
+        assert self.look(running, trust) == Sight(issued.leaf_sha256, None)
+
+    @pytest.mark.parametrize(
+        ("defect", "fault"),
+        [
+            ("another-root", Fault.UNTRUSTED),
+            ("no-intermediate", Fault.UNTRUSTED),
+            ("expired", Fault.EXPIRED),
+            ("another-name", Fault.WRONG_NAME),
+        ],
+    )
+    def test_a_bad_one_is_seen_all_the_same(
+        self, running: RunningEdge, ca: CA, trust: settings.Trust, defect: str, fault: Fault
+    ) -> None:
+        """With its fault, as a browser would name it."""
+        issued = {
+            "another-root": lambda: CA("Another Root").issue(),
+            "no-intermediate": lambda: _without_chain(ca.issue()),
+            "expired": lambda: ca.issue(days=10, age_days=20),
+            "another-name": lambda: ca.issue(["other.example.test"]),
+        }[defect]()
+        serve(running, SHOP, issued)
+        assert self.look(running, trust) == Sight(issued.leaf_sha256, fault)
+
+    def test_nobody_there(self, trust: settings.Trust) -> None:
+        """No connection is another thing than no handshake: it says nothing about the hostname."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        assert NetworkProbe().observe("127.0.0.1", port, SHOP, trust, self.SECOND) == Sight(None, Fault.SILENT)
+
+    @pytest.mark.parametrize("answer", [OK, b""], ids=["plain-http", "hangs-up"])
+    def test_no_tls_there(self, trust: settings.Trust, answer: bytes) -> None:
+        """A connection, and nothing that shakes hands."""
+        with answering(lambda c: c.sendall(answer)) as (port, _):
+            seen = NetworkProbe().observe("127.0.0.1", port, SHOP, trust, self.SECOND)
+        assert seen == Sight(None, Fault.NO_HANDSHAKE)
+
+    def test_who_says_nothing_is_given_up(self, trust: settings.Trust) -> None:
+        """One deadline over all."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            where = ("127.0.0.1", server.getsockname()[1])
+            seen = NetworkProbe().observe(*where, SHOP, trust, timedelta(milliseconds=200))
+        assert seen == Sight(None, Fault.NO_HANDSHAKE)
+
+    def test_a_changed_trust_store_counts_at_once(
+        self, running: RunningEdge, ca: CA, trust: settings.Trust, tmp_path: Path
+    ) -> None:
+        """Loaded once, and again when the file is another."""
+        issued, probe, file = ca.issue(), NetworkProbe(), tmp_path / "roots.pem"
+        serve(running, SHOP, issued)
+        where = (running.settings.address, running.settings.https_port)
+        changing = settings.Trust(store="private", file=file)
+        seen = []
+        for roots in (CA("Another Root").root.pem, trust.roots_file.read_bytes() if trust.roots_file else b""):
+            file.write_bytes(roots)
+            os.utime(file, ns=(len(seen), len(seen)))
+            seen.append(probe.observe(*where, SHOP, changing, self.SECOND).fault)
+        assert seen == [Fault.UNTRUSTED, None]
 
 
 class TestFakeProbe:
