@@ -23,6 +23,7 @@ from flows import (
     letters,
     provision,
     renew,
+    scan_expiry,
     watch_drops,
     watch_served,
     watch_tickets,
@@ -33,7 +34,19 @@ from tests.office import Office
 
 T = TypeVar("T", bound=RunInput)
 
-MODULES = (carrying, destroy_drop, endings, gates, letters, provision, renew, watch_drops, watch_served, watch_tickets)
+MODULES = (
+    carrying,
+    destroy_drop,
+    endings,
+    gates,
+    letters,
+    provision,
+    renew,
+    scan_expiry,
+    watch_drops,
+    watch_served,
+    watch_tickets,
+)
 """Where the flows have their steps from."""
 
 RUN = "0198a3d2-0000-7000-8000-000000000001"

@@ -293,7 +293,7 @@ class TestObserve:
         serve(running, SHOP, issued)
         where = (running.settings.address, running.settings.https_port)
         changing = settings.Trust(store="private", file=file)
-        seen = []
+        seen: list[Fault | None] = []
         for roots in (CA("Another Root").root.pem, trust.roots_file.read_bytes() if trust.roots_file else b""):
             file.write_bytes(roots)
             os.utime(file, ns=(len(seen), len(seen)))

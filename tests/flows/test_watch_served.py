@@ -43,7 +43,7 @@ def serve_another(office: Office, edge: int) -> None:
     """Put another certificate on an edge by hand."""
     issued = office.ca.issue([SHOP])
     office.edges[edge].hosts[SHOP] = "0" * 64
-    office.edges[edge].bundles["0" * 64] = issued.bundle_pem
+    office.edges[edge].bundles["0" * 64] = issued.edge_pem
 
 
 class TestSeen:

@@ -164,6 +164,7 @@ class TestRunningStack:
         automations = [each["name"] for each in world.prefect.call("POST", "/automations/filter", {})]
 
         rounds = {"watch-tickets", "watch-drops", "recover", "reconcile", "watch-force-https"}
+        rounds |= {"scan-expiry", "watch-served"}
         assert deployed == rounds | {"open-drop", "provision", "renew", "onboard", "destroy-drop", "force-https"}
         assert sorted(automations) == ["certferry-heartbeat-lost", "certferry-retry-crashed"]
 
