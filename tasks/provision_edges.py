@@ -88,6 +88,7 @@ def release_edges(drop_id: str) -> None:
 
 
 def _provision(here: Installation, certificate: Certificate, now: datetime) -> None:
+    _put_others_back(here, certificate)
     try:
         _intend(here, certificate)
         _stage(here, certificate, now)
@@ -115,6 +116,20 @@ def _is_proven(here: Installation, edge: Edge, certificate: Certificate) -> bool
         and found.proven_at is not None
         and edge.get(certificate.hostname) == certificate.bundle_sha256
     )
+
+
+def _put_others_back(here: Installation, certificate: Certificate) -> None:
+    """
+    Undo what a killed run of another hand-over of the hostname left on the edges, unless it came as far as its proof.
+
+    Otherwise its certificate would count as what the edges served before, and come back if this one is undone.
+    """
+    for edge in here.edges:
+        found = here.certificates.find_assignment(edge.name, certificate.hostname)
+        if found is None or found.certificate_id == certificate.id:
+            continue
+        if here.certificates.find_confirmation(found.certificate_id) is None:
+            _put_one_back(here, edge, here.certificates.fetch(found.certificate_id))
 
 
 def _intend(here: Installation, certificate: Certificate) -> None:

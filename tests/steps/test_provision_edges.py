@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.close_hand_over import close_hand_over
+from tasks.confirm_edges import confirm_edges
 from tasks.core.errors import ApprovalPending, Drifted, EdgeUnavailable, HandOverClosed, ProofFailed
 from tasks.core.model import Certificate, Outcome
 from tasks.provision_edges import provision_edges, release_edges
@@ -83,6 +84,7 @@ class TestProvisionEdges:
     def test_a_swap_that_fails_brings_the_old_certificate_back(self, office: Office) -> None:
         """A site that was served goes on being served, by both edges alike."""
         old = office.provision("first")
+        confirm_edges.fn(old.drop_id)
         new = office.match("second")
         office.edges[1].fail_next("commit", after=True)
 
@@ -93,6 +95,19 @@ class TestProvisionEdges:
         assigned = office.here.certificates.find_assignment("a", SHOP)
         assert assigned is not None
         assert assigned.certificate_id == old.id
+
+    def test_what_another_hand_over_left_half_done_is_not_what_is_put_back(self, office: Office) -> None:
+        """The run of another hand-over was killed before its proof: nothing of it comes back when this one is undone."""
+        killed = office.provision("first")
+        new = office.match("second")
+
+        provisioned(office, new)
+        assert keys_left(office) == [[new.bundle_sha256]] * 2
+
+        release_edges.fn(new.drop_id)
+        assert (office.served(), keys_left(office)) == ([None, None], [[], []])
+        assert office.here.certificates.find_assignment("a", SHOP) is None
+        assert killed.bundle_sha256 != new.bundle_sha256
 
     def test_an_edge_that_shows_something_else_is_put_back(self, office: Office) -> None:
         """What counts is the handshake from outside, not that the edge said yes."""
