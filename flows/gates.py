@@ -3,13 +3,14 @@ The two gates of `provision`: places where a run may wait for days.
 
 A gate looks in the records first, so that nobody is asked twice: Prefect forgets answers when a crashed run is
 started again. A run that must wait is suspended: its process ends, and the answer starts a new one from line 1.
-The form's types are lenient and what was typed is judged here, since Prefect fails a run over a form that is wrong;
-then the gate asks again, with the reason above the form and a fresh key. A process that was taken over asks nobody.
+The form's types are lenient and what was typed is judged here, since Prefect fails a run over a form that is wrong.
+An answer that does not count is on record with the reason, and the gate asks again: the reason above the form, and a
+fresh key. A process that was taken over asks nobody.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import dataclass
 from typing import Literal
 
 from prefect.flow_runs import suspend_flow_run
@@ -26,6 +27,7 @@ from tasks.hold_lease import check_lease
 from tasks.match_ticket import find_match, list_waiting, match_ticket
 from tasks.plan_provision import plan_provision
 from tasks.record_approval import find_approval, record_approval
+from tasks.refused_answers import find_refused_answers, record_refused_answer
 from tasks.resume_provision import TICKET_GATE
 
 
@@ -79,11 +81,12 @@ def await_ticket(drop_id: str) -> str:
     """
     for waiting, _ in () if find_match(drop_id) else list_waiting(drop_id):
         _try_ticket(drop_id, waiting, "provision")
-    reason, attempt = "", 0
     while not (matched := find_match(drop_id)):
-        attempt += 1
-        answer = _ask_ticket(drop_id, reason, attempt)
-        reason = _try_ticket(drop_id, answer.ticket.strip(), answer.name.strip() or "operator")
+        question = _next_question(drop_id, TICKET_GATE)
+        answer = _ask_ticket(drop_id, question)
+        refusal = _try_ticket(drop_id, answer.ticket.strip(), answer.name.strip() or "operator")
+        if refusal:
+            record_refused_answer(drop_id, question.key, str(refusal))
     return match_ticket(drop_id, matched, "provision")  # also says on the ticket what a kill may have cut off
 
 
@@ -96,7 +99,6 @@ def await_approval(drop_id: str) -> str:
     Raises:
         ApprovalDenied: A person said no to it.
     """
-    reason, attempts = "", Counter[str]()  # of each plan: its first question has the same key in every process
     while True:
         plan = plan_provision(drop_id)
         digest = digest_plan(plan)
@@ -104,55 +106,69 @@ def await_approval(drop_id: str) -> str:
         if approval:
             check_approved(approval)
             return digest
-        attempts[digest] += 1
         show_plan(plan, digest)
-        answer = _ask_approval(render_plan(plan, digest), digest, reason, attempts[digest])
-        reason = _try_decision(drop_id, digest, answer)
+        # the digest is in the key: an answer to another plan is never read as one to this
+        question = _next_question(drop_id, f"approval-{digest[:16]}")
+        answer = _ask_approval(render_plan(plan, digest), question)
+        refusal = _try_decision(drop_id, digest, answer)
+        if refusal:
+            record_refused_answer(drop_id, question.key, str(refusal))
 
 
-def _try_ticket(drop_id: str, ticket_id: str, by: str) -> str:
-    """Match a ticket, and give why it does not count; empty where it does."""
+def _try_ticket(drop_id: str, ticket_id: str, by: str) -> CertferryError | None:
+    """Match a ticket, and give why it does not count; None where it does."""
     try:
         match_ticket(drop_id, ticket_id, by)
     except KeyInTicket:
         raise
     except (TicketRefused, NotFound) as refusal:
-        return _explain(refusal)
-    return ""
+        return refusal
+    return None
 
 
-def _try_decision(drop_id: str, digest: str, answer: ApprovalAnswer) -> str:
-    """Record a decision, and give why it does not count; empty where it does."""
+def _try_decision(drop_id: str, digest: str, answer: ApprovalAnswer) -> CertferryError | None:
+    """Record a decision, and give why it does not count; None where it does."""
     try:
         record_approval(drop_id, digest, answer.decision, answer.name, answer.note)
     except Forbidden as refusal:
-        return _explain(refusal)
-    return ""
+        return refusal
+    return None
 
 
-def _ask_ticket(drop_id: str, reason: str, attempt: int) -> TicketAnswer:
+@dataclass(frozen=True)
+class Question:
+    """
+    One suspension of a run.
+
+    Attributes:
+        key: A fresh one after each answer that did not count, and for each time the run was started again.
+
+        reason: Markdown, above the form: why the last answer did not count; empty for the first question.
+    """
+
+    key: str
+    reason: str
+
+
+def _next_question(subject: str, gate: str) -> Question:
+    refused = find_refused_answers(subject, gate)
+    reason = f"**Your last answer does not count.** {escape_markdown(refused[-1])}\n\n" if refused else ""
+    return Question(f"{gate}-a{len(refused) + 1}-r{flow_run.run_count}", reason)
+
+
+def _ask_ticket(drop_id: str, question: Question) -> TicketAnswer:
     description = (
-        f"{reason}## Waiting for the customer's ticket\n\n"
+        f"{question.reason}## Waiting for the customer's ticket\n\n"
         f"The certificate is checked. The customer now files a ticket that quotes `{drop_id}` from the address on the "
         "account; `watch-tickets` finds it and lets this run go on, so there is nothing to do here.\n\n"
         "If the ticket is there and was not found, give its id. It is judged in the same way."
     )
     form = TicketAnswer.with_initial_data(description=description)
     check_lease()
-    return suspend_flow_run(wait_for_input=form, key=_gate_key(TICKET_GATE, attempt))
+    return suspend_flow_run(wait_for_input=form, key=question.key)
 
 
-def _ask_approval(plan: str, digest: str, reason: str, attempt: int) -> ApprovalAnswer:
-    form = ApprovalAnswer.with_initial_data(description=f"{reason}{plan}")
+def _ask_approval(plan: str, question: Question) -> ApprovalAnswer:
+    form = ApprovalAnswer.with_initial_data(description=f"{question.reason}{plan}")
     check_lease()
-    # the digest is in the key: an answer to another plan is never read as one to this
-    return suspend_flow_run(wait_for_input=form, key=_gate_key(f"approval-{digest[:16]}", attempt))
-
-
-def _gate_key(gate: str, attempt: int) -> str:
-    """Name this very question: a fresh key for each attempt, and for each time the run was started again."""
-    return f"{gate}-a{attempt}-r{flow_run.run_count}"
-
-
-def _explain(refusal: CertferryError) -> str:
-    return f"**Your last answer does not count.** {escape_markdown(refusal)}\n\n"
+    return suspend_flow_run(wait_for_input=form, key=question.key)

@@ -144,7 +144,7 @@ class TestTicketGate:
                 theatre.provision(drop.id)
 
         keys = [key for key, _ in theatre.asked]
-        assert keys == ["ticket-a1-r1", "ticket-a2-r1", "ticket-a1-r2"]
+        assert keys == ["ticket-a1-r1", "ticket-a2-r1", "ticket-a2-r2"]
 
     def test_a_strangers_ticket_is_no_ticket(self, office: Office, theatre: Theatre, drop: Drop) -> None:
         """The run waits on; the stranger is answered by the watcher."""
