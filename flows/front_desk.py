@@ -45,6 +45,7 @@ from tasks.core.invitation import render_invitation
 from tasks.core.model import Account, Drop, DropState, Ticket, make_id, parse_hostname, parse_id, parse_name
 from tasks.describe_hand_over import describe
 from tasks.describe_site import describe_site
+from tasks.describe_statement import describe_statement
 from tasks.file_ticket import add_message, file_ticket
 from tasks.issue_invitation import issue_invitation
 from tasks.request_drop import request_drop
@@ -194,6 +195,18 @@ def switch_https(hostname: HostnameInPath, wish: forms.SwitchWish, caller: Calle
     key = f"force-https-{site.hostname}-{now.isoformat()}"
     start_or_leave("force-https", {"hostname": site.hostname}, key, f"force HTTPS for {site.hostname}")
     return forms.SiteView.model_validate(describe_site(site))
+
+
+@account.get("/statement")
+def fetch_current_statement(caller: Caller) -> forms.StatementView:
+    """Say what the account pays for this month so far."""
+    return forms.StatementView.model_validate(describe_statement(caller.name, None, _now()))
+
+
+@account.get("/statements/{month}")
+def fetch_statement(month: Annotated[str, Path(max_length=7)], caller: Caller) -> forms.StatementView:
+    """Say what the account pays for a month, as in `2026-11`."""
+    return forms.StatementView.model_validate(describe_statement(caller.name, month, _now()))
 
 
 def check_health() -> forms.Health:

@@ -124,6 +124,30 @@ class SiteView(BaseModel):
     force_https: ForceHTTPSView | None = Field(description="None: plain HTTP is answered by the app, with no trace.")
 
 
+class StatementLineView(BaseModel):
+    """The days of a month with one hostname at one price."""
+
+    hostname: str
+    placement: Literal["shared", "dedicated"]
+    days: int
+    megabytes: int
+    unit_price: str = Field(description="Per MB and month, an exact decimal.")
+    amount: str = Field(description="Rounded half up, once, to the currency's smallest unit.")
+
+
+class StatementView(BaseModel):
+    """What you pay for a month. A day counts once for a hostname, at the placement it had last on that day."""
+
+    account: str
+    month: str
+    days_in_month: int
+    currency: str = Field(description="ISO 4217.")
+    time_zone: str = Field(description="Whose days count: a name of the IANA database.")
+    final: bool = Field(description="The month is over; until then it counts the days up to today.")
+    lines: list[StatementLineView]
+    total: str = Field(description="The sum of the lines' amounts.")
+
+
 class Health(BaseModel):
     status: Literal["ok"]
 

@@ -8,7 +8,7 @@ from tasks.artifacts import show_receipt
 from tasks.clients.installation import Installation, current
 from tasks.clients.plans import fetch_approved_plan, fetch_plan
 from tasks.core.errors import Drifted, RecordsUnavailable
-from tasks.core.model import EntryKind, LedgerEntry, Placement, Plan
+from tasks.core.model import EntryKind, LedgerEntry, Plan
 from tasks.retries import step
 
 
@@ -53,17 +53,18 @@ def _draft_enable(here: Installation, plan: Plan, key: str, now: datetime) -> Le
             do="Run this hand-over again: step 5 comes before step 6.",
             code="no-confirmation",
         )
+    start = _find_start(here, plan, now)
     return LedgerEntry(
         idempotency_key=key,
         kind=EntryKind.ENABLE,
         charge=key,
         account=plan.account,
         hostname=plan.hostname,
-        placement=Placement.SHARED,
+        placement=plan.placement,
         megabytes=plan.megabytes,
-        unit_price=plan.unit_price,
+        unit_price=plan.price_on(here.settings.billing.book.day_of(start)),
         currency=plan.currency,
-        at=_find_start(here, plan, now),
+        at=start,
         confirmation_id=confirmation,
     )
 

@@ -19,7 +19,7 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import PrefectHTTPStatusError
 
-from tasks.core.approval import price_month
+from tasks.core.approval import describe_price
 from tasks.core.doctor.report import render_markdown
 from tasks.core.doctor.verdict import Verdict
 from tasks.core.live import describe_challenge
@@ -60,7 +60,7 @@ def render_plan(plan: Plan, digest: str) -> str:
                     ("Valid until", plan.not_after.isoformat()),
                     ("Fingerprint (SHA-256)", in_groups(plan.leaf_sha256)),
                     ("Edges", ", ".join(plan.edges)),
-                    ("Price", f"{price_month(plan)} {plan.currency} a month ({plan.megabytes} MB x {plan.unit_price})"),
+                    ("Price", describe_price(plan)),
                     ("Drop", plan.drop_id),
                     ("Digest of this plan", in_groups(digest)),
                 )

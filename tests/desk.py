@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,16 @@ from fastapi import FastAPI
 
 from flows.front_desk import create_app
 from tasks.clients.installation import Installation
-from tasks.clients.settings import Settings
+from tasks.clients.settings import Billing, Settings
 from tasks.core.envelope import HYBRID, generate_keypair
-from tasks.core.model import Drop, DropState
+from tasks.core.model import Drop, DropState, EntryKind, Hostname, LedgerEntry, Placement
 from tasks.customer.cli import main
 from tasks.customer.config import Login
 from tasks.customer.output import Output
 from tasks.customer.session import Session
 from tasks.issue_token import issue_token
 from tasks.onboard import Onboarding, onboard
+from tests.fakes.billing import FakeBilling
 from tests.fakes.keys import FakeKeyProvider
 from tests.fakes.store import FakeDropStore
 
@@ -45,9 +47,15 @@ SETTINGS: dict[str, Any] = {
         {"name": "a", "directory": "/nonexistent/a", "address": "127.0.0.11"},
         {"name": "b", "directory": "/nonexistent/b", "address": "127.0.0.12"},
     ],
-    "billing": {"unit_price": "0.02"},
+    "billing": {"prices": {"shared": [{"from": "2020-01-01", "unit_price": "0.02"}]}},
     "operators": {"approvers": ["olga"]},
 }
+
+
+def at_price(settings: Settings, unit_price: Decimal) -> Settings:
+    """Give the settings with another price of a MB, as if it had always been that."""
+    prices = {"prices": {"shared": [{"from": "2020-01-01", "unit_price": unit_price}]}}
+    return settings.model_copy(update={"billing": Billing.model_validate(prices)})
 
 
 @dataclass
@@ -123,6 +131,27 @@ class Town:
         drop = self.installation.drops.find_by_name(account, name)
         assert drop is not None
         return drop
+
+    def charge(self, day: str, account: str = "acme", hostname: str = HOSTNAME) -> LedgerEntry:
+        """Begin to charge an account for a hostname; the proof is only said to be there."""
+        billing, at = FakeBilling(), datetime.fromisoformat(day).replace(tzinfo=UTC)
+        billing.proofs[1] = (account, Hostname(hostname))
+        self.installation.__dict__["billing"] = billing
+        price = self.installation.settings.billing.book.fetch_price(Placement.SHARED, at.date())
+        entry = LedgerEntry(
+            "charge",
+            EntryKind.ENABLE,
+            "charge",
+            account,
+            Hostname(hostname),
+            Placement.SHARED,
+            160,
+            price,
+            "EUR",
+            at,
+            1,
+        )
+        return billing.charge(entry, NOW)
 
     def open_drops(self) -> None:
         """Do what the started `open-drop` runs do."""

@@ -125,7 +125,13 @@ def render_settings(place: Place, upload_lifetime: timedelta | None = None) -> s
             }
             for edge, address in EDGE_ADDRESSES.items()
         ],
-        "billing": {"unit_price": "0.05", "currency": "EUR"},
+        "billing": {
+            "currency": "EUR",
+            "prices": {
+                "shared": [{"from": "2026-01-01", "unit_price": "0.05"}],
+                "dedicated": [{"from": "2026-01-01", "unit_price": "0.15"}],
+            },
+        },
         "front_desk": {"url": place.front_desk_url},
         "operators": {"approvers": [APPROVER, COLLEAGUE]},
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tasks.clients.installation import Installation
 from tasks.core.approval import check_approved, draft_plan
 from tasks.core.errors import ApprovalPending, NotFound
-from tasks.core.model import Drop, Plan
+from tasks.core.model import Drop, Placement, Plan
 from tasks.core.plan import digest_plan
 
 
@@ -15,13 +15,16 @@ def fetch_plan(here: Installation, drop: Drop) -> tuple[Plan, str]:
 
     Raises:
         NotFound: Its certificate has not been ingested.
+
+        Drifted: Code ``no-price``: the price book has no price for it.
     """
     certificate = here.certificates.find_by_drop(drop.id)
     if certificate is None:
         raise NotFound.named("certificate of drop", drop.id)
-    billing = here.settings.billing
+    billing, book = here.settings.billing, here.settings.billing.book
     edges = [edge.name for edge in here.settings.edges]
-    plan = draft_plan(drop, certificate, edges, billing.megabytes, billing.unit_price, billing.currency)
+    prices = book.list_prices(Placement.SHARED, book.day_of(drop.created_at))
+    plan = draft_plan(drop, certificate, edges, billing.megabytes, prices, book.currency)
     return plan, digest_plan(plan)
 
 

@@ -15,6 +15,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from ipaddress import IPv4Network, IPv6Network
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,10 +35,12 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.core import policy
+from tasks.core.currency import check_currency
 from tasks.core.errors import BadInput, Who
 from tasks.core.expiry import Ladder, RungRule
 from tasks.core.expiry import Rung as ExpiryRung
-from tasks.core.model import Hostname, parse_hostname
+from tasks.core.model import Hostname, Placement, Price, parse_hostname
+from tasks.core.price import PriceBook
 
 
 def _hostname(text: str) -> Hostname:
@@ -174,12 +177,59 @@ class Edge(Section):
     http_port: int = 80
 
 
-class Billing(Section):
-    """The price of a pair."""
+class PriceFrom(Section):
+    """A price and the day from which it holds."""
 
-    megabytes: int = policy.EDGE_MEMORY_MB
+    starts: date = Field(alias="from", description="A civil day of billing.time_zone.")
     unit_price: Decimal = Field(description="Per MB and month.", ge=0)
-    currency: str = Field("EUR", pattern="^[A-Z]{3}$")
+
+
+def _ascending(prices: list[PriceFrom]) -> list[PriceFrom]:
+    if any(later.starts <= earlier.starts for earlier, later in pairwise(prices)):
+        raise ValueError("the days of the prices must go up, each once")
+    return prices
+
+
+PriceList = Annotated[list[PriceFrom], AfterValidator(_ascending)]
+
+
+class Prices(Section):
+    """What a MB costs, by where the pair is."""
+
+    shared: PriceList = Field(min_length=1)
+    dedicated: PriceList = Field([], description="[] offers none.")
+
+
+def _currency(code: str) -> str:
+    check_currency(code)
+    return code
+
+
+def _time_zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name is a directory's
+        raise ValueError("no such time zone") from None
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+
+class Billing(Section):
+    """The price book. tasks/core/price.py has the rules it is read by."""
+
+    megabytes: int = Field(policy.EDGE_MEMORY_MB, ge=1)
+    currency: Annotated[str, AfterValidator(_currency)] = Field("EUR", description="ISO 4217; there is one.")
+    time_zone: TimeZone = Field("UTC", description="IANA name: whose days count.")
+    prices: Prices
+
+    @property
+    def book(self) -> PriceBook:
+        prices = {
+            placement: tuple(Price(each.starts, each.unit_price) for each in getattr(self.prices, placement))
+            for placement in Placement
+        }
+        return PriceBook(self.currency, ZoneInfo(self.time_zone), prices)
 
 
 def _fraction(value: Any) -> Any:
@@ -224,14 +274,6 @@ class Expiry(Section):
         return self
 
 
-def _time_zone(text: str) -> str:
-    try:
-        return ZoneInfo(text).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name is a directory's
-        raise ValueError("no such time zone") from None
-
-
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
 ChannelName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,30}$")]
 
 

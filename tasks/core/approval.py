@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 
+from tasks.core.currency import round_money
 from tasks.core.errors import ApprovalDenied, Forbidden
-from tasks.core.model import Approval, Certificate, Drop, Plan
+from tasks.core.model import Approval, Certificate, Drop, Plan, Price
 
 
 def draft_plan(
-    drop: Drop, certificate: Certificate, edges: Sequence[str], megabytes: int, unit_price: Decimal, currency: str
+    drop: Drop, certificate: Certificate, edges: Sequence[str], megabytes: int, prices: Sequence[Price], currency: str
 ) -> Plan:
-    """Write down what will be done for *drop*: the same records and settings give the same plan, to the byte."""
+    """
+    Write down what will be done for *drop*: the same records and settings give the same plan, to the byte.
+
+    Args:
+        prices: The one in force, and behind it those that are known to come.
+    """
     return Plan(
         drop_id=drop.id,
         account=drop.account,
@@ -28,15 +35,21 @@ def draft_plan(
         not_after=certificate.not_after,
         edges=tuple(edges),
         megabytes=megabytes,
-        unit_price=unit_price,
+        unit_price=prices[0].unit_price,
         currency=currency,
         requested_by=drop.requested_by,
+        price_changes=tuple(prices[1:]),
     )
 
 
-def price_month(plan: Plan) -> Decimal:
-    """Give what the pair costs a month, in the plan's currency, to the cent."""
-    return (plan.unit_price * plan.megabytes).quantize(Decimal("0.01"))
+def describe_price(plan: Plan) -> str:
+    """Give what the pair costs a month, now and after each change that is known to come."""
+    changes = (f"; from {x.starts} {_price_month(plan, x.unit_price)}" for x in plan.price_changes)
+    return f"{_price_month(plan, plan.unit_price)} a month ({plan.megabytes} MB x {plan.unit_price}){''.join(changes)}"
+
+
+def _price_month(plan: Plan, unit_price: Decimal) -> str:
+    return f"{round_money(Fraction(unit_price) * plan.megabytes, plan.currency)} {plan.currency}"
 
 
 def parse_approver(name: str, approvers: Sequence[str], requested_by: str) -> str:

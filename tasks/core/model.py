@@ -11,7 +11,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NewType
@@ -347,12 +347,32 @@ class Ticket:
     messages: tuple[Message, ...]
 
 
+class Placement(StrEnum):
+    """Where a hostname is served: on the pair that many share, or on a pair of its account's own."""
+
+    SHARED = "shared"
+    DEDICATED = "dedicated"
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a MB costs a month, from the day *starts* on, until the next price."""
+
+    starts: date
+    unit_price: Decimal
+
+
 @dataclass(frozen=True)
 class Plan:
     """
     What an approval is for. Its digest is over every field, so a changed plan is another plan.
 
     `digest` is computed by `tasks.core.plan.digest_plan`.
+
+    Attributes:
+        unit_price: Per MB and month, as it was when the hand-over was asked for.
+
+        price_changes: The prices that are known to come after that, earliest first.
     """
 
     drop_id: str
@@ -372,6 +392,12 @@ class Plan:
     unit_price: Decimal
     currency: str
     requested_by: str
+    placement: Placement = Placement.SHARED
+    price_changes: tuple[Price, ...] = ()
+
+    def price_on(self, day: date) -> Decimal:
+        """Give the approved price of a MB for a month, as it is on *day*."""
+        return next((p.unit_price for p in reversed(self.price_changes) if p.starts <= day), self.unit_price)
 
 
 @dataclass(frozen=True)
@@ -424,13 +450,6 @@ class PlainAnswer:
 
     status: int
     location: str | None
-
-
-class Placement(StrEnum):
-    """Where a hostname is served: on the pair that many share, or on a pair of its account's own."""
-
-    SHARED = "shared"
-    DEDICATED = "dedicated"
 
 
 class EntryKind(StrEnum):

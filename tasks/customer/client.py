@@ -55,6 +55,10 @@ class FrontDesk:
         """Have a hostname's visitors sent to HTTPS, or no more; safe to repeat."""
         return self._object("PUT", f"/v1/sites/{hostname}/force-https", {"switch": switch})
 
+    def fetch_statement(self, month: str | None) -> dict[str, Any]:
+        """Give what the account pays for *month*, as in ``2026-11``; None is this month so far."""
+        return self._object("GET", f"/v1/statements/{month}" if month else "/v1/statement")
+
     def list_drops(self) -> list[dict[str, Any]]:
         """Give all hand-overs, newest first."""
         return self._list("/v1/drops")

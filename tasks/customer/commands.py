@@ -205,6 +205,21 @@ def force_https(
     _result(session, site, methodcaller("draw_sites", [site]))
 
 
+@app.command
+def statement(
+    month: Annotated[str | None, Parameter(help="As in 2026-11; without, this month so far.")] = None,
+    /,
+    *,
+    session: Lent,
+) -> None:
+    """Show what your account pays for a month."""
+    from tasks.core.price import parse_month
+
+    checked = str(parse_month(month)) if month else None
+    found = session.front_desk().fetch_statement(checked)
+    _result(session, found, methodcaller("draw_statement", found))
+
+
 @ticket.command(name="file")
 def file_(
     name: Name,

@@ -115,6 +115,21 @@ def draw_sites(sites: Iterable[Mapping[str, Any]]) -> Group:
     return Group(*(lines or [plain("No hostnames yet; the platform's operators add them.")]))
 
 
+def draw_statement(statement: Mapping[str, Any]) -> Group:
+    """Draw what a month costs, a line each hostname and price, and the total."""
+    days, currency = statement["days_in_month"], statement["currency"]
+    table = _table("hostname", "pair", "days", "MB", "MB and month", currency)
+    for line in statement["lines"]:
+        cells = (line["hostname"], line["placement"], f"{line['days']} of {days}", line["megabytes"])
+        table.add_row(*(plain(str(cell)) for cell in (*cells, line["unit_price"], line["amount"])))
+    state = "" if statement["final"] else ", until today"
+    return Group(
+        plain(f"{statement['account']}, {statement['month']}{state} (days of {statement['time_zone']})", "bold"),
+        *([table] if statement["lines"] else [plain("Nothing was charged.")]),
+        plain(f"Total: {statement['total']} {currency}", "bold"),
+    )
+
+
 def draw_tickets(tickets: Iterable[Mapping[str, Any]]) -> Table:
     """Draw one line a ticket."""
     table = _table("ticket", "state", "subject")

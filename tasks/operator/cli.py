@@ -18,6 +18,8 @@ from rich.console import RenderableType
 
 from tasks.core.errors import BadInput, CertferryError, NotReady, Unavailable, Who
 from tasks.customer.output import Output
+from tasks.customer.views import draw_statement
+from tasks.describe_statement import describe_statement
 from tasks.operator import commands, views
 
 DONE, REFUSED, USAGE, NOT_READY, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -135,6 +137,14 @@ def verify_audit() -> Answer:
 def show_audit(subject: Annotated[str | None, Parameter(help="A drop, an account, a ticket.")] = None, /) -> Answer:
     """Show the trail, or the part about one subject."""
     return commands.list_audit(subject), views.draw_audit
+
+
+@app.command
+def statement(
+    account: str, month: Annotated[str | None, Parameter(help="As in 2026-11; without, this month so far.")] = None, /
+) -> Answer:
+    """Show what an account pays for a month."""
+    return describe_statement(account, month, _now()), draw_statement
 
 
 @app.command

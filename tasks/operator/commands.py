@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from tasks.clients.installation import Installation, current
 from tasks.clients.plans import fetch_plan
-from tasks.core.approval import parse_approver, price_month
+from tasks.core.approval import describe_price, parse_approver
 from tasks.core.errors import BadInput, CertferryError, NotReady, Who
 from tasks.core.force_https import Wish
 from tasks.core.invitation import render_invitation
@@ -218,7 +218,7 @@ def _describe_plan(here: Installation, drop: Drop) -> dict[str, Any]:
         "not_after": plan.not_after.isoformat(),
         "leaf_sha256": plan.leaf_sha256,
         "edges": list(plan.edges),
-        "price_a_month": f"{price_month(plan)} {plan.currency}",
+        "price": describe_price(plan),
         "requested_by": plan.requested_by,
     }
 

@@ -56,6 +56,7 @@ from tasks.request_drop import request_drop
 from tests.chaos.prefect import ForgetfulOrchestrator
 from tests.chaos.strikes import STEPS, Kind, Strike, find_error, make_error
 from tests.chaos.witness import Witness
+from tests.desk import at_price
 from tests.flows.test_anywhere import CLIENTS, Killed
 from tests.office import CONTACT, SHOP, Clocked, Office, make_office
 from tests.pki import CA, Issued
@@ -422,8 +423,7 @@ class World:
     def change_price(self) -> None:
         """Change the settings, for the processes that start from now on."""
         price = Decimal(self.random.randint(1, 9)) / 100
-        billing = self.settings.billing.model_copy(update={"unit_price": price})
-        self.settings = self.settings.model_copy(update={"billing": billing})
+        self.settings = at_price(self.settings, price)
 
     # --- The customer -----------------------------------------------------------------------------
 

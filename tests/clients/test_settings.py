@@ -24,7 +24,7 @@ MINIMAL = {
         {"name": "a", "directory": "edges/a", "address": "127.0.0.11"},
         {"name": "b", "directory": "/srv/b", "address": "127.0.0.12"},
     ],
-    "billing": {"unit_price": "0.02"},
+    "billing": {"prices": {"shared": [{"from": "2020-01-01", "unit_price": "0.02"}]}},
     "operators": {"approvers": ["olga"]},
 }
 
@@ -38,6 +38,12 @@ def _file(tmp_path: Path) -> Path:
 
 def change(file: Path, **sections: object) -> None:
     file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **sections}))
+
+
+def prices(*shared: tuple[str, str], **others: object) -> dict[str, object]:
+    """Give a billing section."""
+    listed = [{"from": starts, "unit_price": price} for starts, price in shared]
+    return {"billing": {"prices": {"shared": listed}, **others}}
 
 
 class TestLoadSettings:
@@ -65,7 +71,17 @@ class TestLoadSettings:
         [
             ({"databse": {}}, "databse"),
             ({"store": {"bucket": "x"}}, "store.bucket"),
-            ({"billing": {"unit_price": "-1"}}, "billing.unit_price"),
+            ({"billing": {"unit_price": "1"}}, "billing.unit_price"),
+            (prices(("2026-01-01", "-1")), "billing.prices.shared.0.unit_price"),
+            (prices(("2026-01-01", "NaN")), "billing.prices.shared.0.unit_price"),
+            (prices(), "billing.prices.shared"),
+            (prices(("2026-02-01", "1"), ("2026-01-01", "2")), "billing.prices.shared"),
+            (prices(("2026-02-01", "1"), ("2026-02-01", "2")), "billing.prices.shared"),
+            (prices(("2026-02-30", "1")), "billing.prices.shared.0.from"),
+            (prices(("2026-01-01", "1"), currency="EUX"), "billing.currency"),
+            (prices(("2026-01-01", "1"), time_zone="Mars/Olympus"), "billing.time_zone"),
+            (prices(("2026-01-01", "1"), time_zone="../zoneinfo"), "billing.time_zone"),
+            (prices(("2026-01-01", "1"), megabytes=0), "billing.megabytes"),
             ({"trust": {"store": "private"}}, "trust.file"),
             ({"trust": {"minimum_validity": 14}}, "trust.minimum_validity"),
             ({"trust": {"minimum_validity": "P0D"}}, "trust.minimum_validity"),

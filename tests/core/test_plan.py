@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tasks.core.model import Hostname, Plan
+from tasks.core.model import Hostname, Placement, Plan, Price
 from tasks.core.plan import digest_plan
 
 PLAN = Plan(
@@ -39,6 +39,8 @@ OTHER: dict[str, Any] = {
     "edges": ("edge-b", "edge-a"),
     "megabytes": 161,
     "unit_price": Decimal("0.11"),
+    "placement": Placement.DEDICATED,
+    "price_changes": (Price(date(2027, 1, 1), Decimal("0.12")),),
 }
 
 

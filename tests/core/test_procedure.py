@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from tasks.core import policy
-from tasks.core.approval import draft_plan, parse_approver, price_month
+from tasks.core.approval import describe_price, draft_plan, parse_approver
 from tasks.core.care import Care, Phase, Run, plan_care
 from tasks.core.errors import DomainNotLive, Forbidden, TicketRefused
 from tasks.core.hand_over import Facts, Stage, Turn, read_hand_over
 from tasks.core.live import check_answers, check_challenge, check_leads_here
 from tasks.core.matching import check_sender, find_named_drop
-from tasks.core.model import Certificate, Drop, DropState, Hostname, Message, Outcome, Site, Ticket, make_id
+from tasks.core.model import Certificate, Drop, DropState, Hostname, Message, Outcome, Price, Site, Ticket, make_id
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 SHOP = Hostname("shop.example.test")
@@ -174,10 +174,13 @@ class TestApprover:
 
 
 def test_the_price_of_a_month_is_to_the_cent() -> None:
-    """160 MB at 0.0125 are 2.00."""
-    plan = draft_plan(DROP, CERTIFICATE, ["a", "b"], 160, Decimal("0.0125"), "EUR")
+    """160 MB at 0.0125 are 2.00; what is known to come is said with it, and approved with it."""
+    prices = [Price(date(2026, 1, 1), Decimal("0.0125")), Price(date(2027, 1, 1), Decimal("0.0133"))]
 
-    assert price_month(plan) == Decimal("2.00")
+    plan = draft_plan(DROP, CERTIFICATE, ["a", "b"], 160, prices, "EUR")
+
+    assert describe_price(plan) == "2.00 EUR a month (160 MB x 0.0125); from 2027-01-01 2.13 EUR"
+    assert [plan.price_on(date(*day)) for day in ((2026, 12, 31), (2027, 1, 1))] == [x.unit_price for x in prices]
 
 
 PHASES = {

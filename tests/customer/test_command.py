@@ -371,3 +371,20 @@ def test_a_served_certificate_is_shown(town: Town, customer: Customer) -> None:
     records.mark_proven("b", drop.hostname, NOW)
     ran = customer.run("sites")
     assert f"seen on both edges {NOW:%Y-%m-%dT%H:%M}" in " ".join(ran.out.split())
+
+
+def test_what_a_month_costs_is_shown(town: Town, customer: Customer) -> None:
+    """A line each hostname, and the total; a month that is none is refused before anybody is asked."""
+    town.charge("2026-04-10")
+
+    drawn = customer.run("statement", "2026-04").out
+
+    assert "acme, 2026-04 (days of UTC)" in drawn
+    assert f"{HOSTNAME} shared 21 of 30 160 0.02 2.24" in " ".join(drawn.split())
+    assert "Total: 2.24 EUR" in drawn
+    assert customer.run("--json", "statement", "2026-04").json["total"] == "2.24"
+    assert "until today" in customer.run("statement").out
+    assert "Nothing was charged." in customer.run("statement", "2026-03").out
+    asked = len(town.network.sent)
+    assert customer.run("--json", "statement", "April").error["code"] == "bad-input"
+    assert len(town.network.sent) == asked

@@ -396,6 +396,34 @@ class TestSites:
         assert acme.get("/v1/account").json()["account"] == "acme"
 
 
+class TestStatements:
+    def test_an_account_reads_what_it_pays_and_nobody_elses(self, town: Town, acme: httpx.Client) -> None:
+        """A month of the shop is its price; the same page is empty for the rival."""
+        town.charge("2026-03-01")
+
+        statement = acme.get("/v1/statements/2026-04").json()
+
+        assert (statement["total"], statement["currency"], statement["final"]) == ("3.20", "EUR", True)
+        (line,) = statement["lines"]
+        assert (line["hostname"], line["placement"], line["days"], line["amount"]) == (HOSTNAME, "shared", 30, "3.20")
+        with town.client("rival") as rival:
+            assert rival.get("/v1/statements/2026-04").json()["lines"] == []
+
+    def test_without_a_month_it_is_this_one(self, town: Town, acme: httpx.Client) -> None:
+        """Up to today, in the time zone of the price book."""
+        town.charge("2026-03-01")
+        now = town.installation.now()
+
+        statement = acme.get("/v1/statement").json()
+
+        assert (statement["month"], statement["final"]) == (f"{now:%Y-%m}", False)
+        assert [line["days"] for line in statement["lines"]] == [now.day]
+
+    def test_what_is_no_month_is_refused(self, acme: httpx.Client) -> None:
+        """With an error of ours."""
+        assert is_problem(acme.get("/v1/statements/2026-13"), 422, "bad-input")
+
+
 class TestGuard:
     def test_a_large_body_is_413(self, acme: httpx.Client) -> None:
         """One byte over the limit is refused before anybody parses it; the limit itself is not."""

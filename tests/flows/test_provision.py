@@ -11,6 +11,7 @@ from prefect.client.schemas.objects import StateType
 from tasks.core.errors import EdgeUnavailable, KeyInTicket
 from tasks.core.live import challenge_name
 from tasks.core.model import Drop, DropState, Outcome
+from tests.desk import at_price
 from tests.office import SHOP, Office
 from tests.theatre import RUN, Theatre, Waiting
 
@@ -208,8 +209,7 @@ class TestApprovalGate:
         theatre.answer("approval", **YES)
         ((key, _),) = (asked for asked in theatre.asked if asked[0].startswith("approval"))
         theatre._given[key] = theatre.answers["approval"].pop()
-        dearer = office.here.settings.billing.model_copy(update={"unit_price": Decimal("9")})
-        office.here.settings = office.here.settings.model_copy(update={"billing": dearer})
+        office.here.settings = at_price(office.here.settings, Decimal("9"))
 
         with pytest.raises(Waiting):
             theatre.provision(drop.id)

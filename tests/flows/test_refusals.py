@@ -39,6 +39,7 @@ from tasks.plan_provision import plan_provision
 from tasks.provision_edges import provision_edges
 from tasks.record_approval import record_approval
 from tasks.verify_domain import verify_domain
+from tests.desk import at_price
 from tests.office import ADDRESS, SHOP, Office
 from tests.pki import CA, Issued, key_pem, make_key
 
@@ -214,8 +215,7 @@ class TestApproval:
         """An approval is for one plan: with another price it puts nothing on any edge, and is asked for again."""
         approved = digest_plan(plan_provision.fn(drop.id))
         record_approval.fn(drop.id, approved, "approve", "oscar", "")
-        billing = office.here.settings.billing.model_copy(update={"unit_price": Decimal("99")})
-        office.here.settings = office.here.settings.model_copy(update={"billing": billing})
+        office.here.settings = at_price(office.here.settings, Decimal("99"))
 
         with pytest.raises(ApprovalPending) as refused:
             provision_edges.fn(drop.id, approved)

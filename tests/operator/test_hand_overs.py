@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 from tasks.adjust_billing import adjust_billing
@@ -153,6 +154,23 @@ class TestBooks:
 
         assert (line["hostname"], line["megabytes"]) == (SHOP, 160)
         assert SHOP in operator.read("ledger", "acme")
+
+    def test_statement_adds_up_what_the_ledger_says(self, operator: Operator) -> None:
+        """The day of the charge is on it, at its share of the month; an account that is not there has none."""
+        certificate = operator.office.provision()
+        confirm_edges.fn(certificate.drop_id)
+        adjust_billing.fn(certificate.drop_id)
+        (entry,) = operator.succeed("ledger", "acme")
+
+        statement = operator.succeed("statement", "acme", entry["at"][:7])
+
+        days = statement["lines"][0]["days"]
+        assert days == operator.office.here.now().day - int(entry["at"][8:10]) + 1
+        exact = Decimal("3.20") * days / statement["days_in_month"]
+        assert Decimal(statement["total"]) == exact.quantize(Decimal("0.01"), ROUND_HALF_UP)
+        assert f"Total: {statement['total']} EUR" in operator.read("statement", "acme")
+        assert operator.refused("statement", "nobody") == (1, "not-found")
+        assert operator.refused("statement", "acme", "2026") == (1, "bad-input")
 
 
 class TestUsage:

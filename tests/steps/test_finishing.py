@@ -26,6 +26,7 @@ from tasks.core.model import DropState, Outcome
 from tasks.destroy_drop import destroy_drop
 from tasks.provision_edges import provision_edges
 from tasks.sweep_drop import sweep_drop
+from tests.desk import at_price
 from tests.office import SHOP, Office
 
 
@@ -159,8 +160,7 @@ class TestAdjustBilling:
         """A price that was raised after the approval waits for another approval."""
         certificate = office.provision()
         confirm_edges.fn(certificate.drop_id)
-        dearer = office.here.settings.billing.model_copy(update={"unit_price": Decimal("9")})
-        office.here.settings = office.here.settings.model_copy(update={"billing": dearer})
+        office.here.settings = at_price(office.here.settings, Decimal("9"))
 
         with pytest.raises(ApprovalPending):
             adjust_billing.fn(certificate.drop_id)
