@@ -50,6 +50,7 @@ from tasks.file_ticket import add_message, file_ticket
 from tasks.issue_invitation import issue_invitation
 from tasks.request_drop import request_drop
 from tasks.request_force_https import request_force_https
+from tasks.request_removal import request_removal
 
 _ABOUT: Final = (
     "Hand a certificate over to the platform, and follow it to the edges. The command `certferry` speaks to this; "
@@ -207,6 +208,20 @@ def fetch_current_statement(caller: Caller) -> forms.StatementView:
 def fetch_statement(month: Annotated[str, Path(max_length=7)], caller: Caller) -> forms.StatementView:
     """Say what the account pays for a month, as in `2026-11`."""
     return forms.StatementView.model_validate(describe_statement(caller.name, month, _now()))
+
+
+@account.post("/sites/{hostname}/disable", status_code=202, dependencies=_GUARDED)
+def disable_https(hostname: HostnameInPath, caller: Caller) -> forms.TicketView:
+    """Ask for HTTPS to be disabled for a hostname, by a ticket of the account's. Asking again gives that ticket."""
+    site = current().accounts.fetch_site(parse_hostname(hostname), caller.name)
+    removal = request_removal(site, _actor(caller), _now())
+    ticket_id = make_id("ticket", hashlib.sha256(removal.id.encode()).digest()[:16])
+    subject = f"Disable HTTPS for {site.hostname}"
+    text = f"Please take the certificate of {site.hostname} off the edges and end its charge ({removal.id})."
+    ticket = file_ticket(ticket_id, caller.contact, subject, text, removal.id, _now())
+    start_or_leave("disable", {"removal_id": removal.id}, f"disable-{removal.id}", f"disable {site.hostname}")
+    watch(ticket_id)
+    return _view(ticket)
 
 
 def check_health() -> forms.Health:

@@ -1,5 +1,5 @@
 """
-The two gates of `provision`: places where a run may wait for days.
+The two gates: places where a run may wait for days.
 
 A gate looks in the records first, so that nobody is asked twice: Prefect forgets answers when a crashed run is
 started again. A run that must wait is suspended: its process ends, and the answer starts a new one from line 1.
@@ -26,6 +26,7 @@ from tasks.core.text import escape_markdown
 from tasks.hold_lease import check_lease
 from tasks.match_ticket import find_match, list_waiting, match_ticket
 from tasks.plan_provision import plan_provision
+from tasks.plan_removal import plan_removal
 from tasks.record_approval import find_approval, record_approval
 from tasks.refused_answers import find_refused_answers, record_refused_answer
 from tasks.resume_provision import TICKET_GATE
@@ -56,7 +57,7 @@ class ApprovalAnswer(RunInput):
 
     decision: Literal["approve", "reject"] = Field(
         title="Decision",
-        description="approve puts the certificate on both edges; reject ends this hand-over for good.",
+        description="approve has done what is shown above; reject ends it for good.",
         json_schema_extra={"position": 1},
     )
     name: str = Field(
@@ -100,7 +101,7 @@ def await_approval(drop_id: str) -> str:
         ApprovalDenied: A person said no to it.
     """
     while True:
-        plan = plan_provision(drop_id)
+        plan = plan_removal(drop_id) if drop_id.startswith("removal-") else plan_provision(drop_id)
         digest = digest_plan(plan)
         approval = find_approval(drop_id, digest)
         if approval:
@@ -159,7 +160,7 @@ def _next_question(subject: str, gate: str) -> Question:
 def _ask_ticket(drop_id: str, question: Question) -> TicketAnswer:
     description = (
         f"{question.reason}## Waiting for the customer's ticket\n\n"
-        f"The certificate is checked. The customer now files a ticket that quotes `{drop_id}` from the address on the "
+        f"The customer now files a ticket that quotes `{drop_id}` from the address on the "
         "account; `watch-tickets` finds it and lets this run go on, so there is nothing to do here.\n\n"
         "If the ticket is there and was not found, give its id. It is judged in the same way."
     )

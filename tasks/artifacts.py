@@ -23,7 +23,7 @@ from tasks.core.approval import describe_price
 from tasks.core.doctor.report import render_markdown
 from tasks.core.doctor.verdict import Verdict
 from tasks.core.live import describe_challenge
-from tasks.core.model import Certificate, Handshake, Hostname, LedgerEntry, Plan, Site
+from tasks.core.model import Certificate, Handshake, Hostname, LedgerEntry, Plan, RemovalPlan, Site
 from tasks.core.text import escape_markdown as escape
 from tasks.core.watch import ADVICE, Sighting
 
@@ -42,8 +42,10 @@ def render_table(rows: Iterable[tuple[str, object]], header: tuple[str, str] = (
     return "\n".join(lines)
 
 
-def render_plan(plan: Plan, digest: str) -> str:
+def render_plan(plan: Plan | RemovalPlan, digest: str) -> str:
     """Give the plan as an operator reads it before deciding."""
+    if isinstance(plan, RemovalPlan):
+        return _render_removal(plan, digest)
     return "\n\n".join(
         (
             f"## Put the certificate of {escape(plan.hostname)} on both edges?",
@@ -73,13 +75,38 @@ def render_plan(plan: Plan, digest: str) -> str:
     )
 
 
+def _render_removal(plan: RemovalPlan, digest: str) -> str:
+    return "\n\n".join(
+        (
+            f"## Disable HTTPS for {escape(plan.hostname)}?",
+            render_table(
+                (
+                    ("Hostname", plan.hostname),
+                    ("Account", plan.account),
+                    ("App", plan.app),
+                    ("Asked for by", plan.requested_by),
+                    ("Leaf when asked (SHA-256)", in_groups(plan.leaf_sha256)),
+                    ("Edges", ", ".join(plan.edges)),
+                    ("Copies in the vault", f"destroyed after {plan.grace_days} days"),
+                    ("Removal", plan.removal_id),
+                    ("Digest of this plan", in_groups(digest)),
+                )
+            ),
+            "**Approve** takes the certificate off both edges, ends the redirect to HTTPS and the charge, and cancels "
+            "hand-overs of this hostname that are under way. Plain HTTP goes on. Browsers that remember HSTS cannot "
+            "reach the site until they forget it: `certferry sites` says until when.",
+            "**Reject** changes nothing; the ticket is answered with your note.",
+        )
+    )
+
+
 def note(text: str) -> None:
     """Write one line into the run's log, or the process's where there is no run. Ids, names and digests only."""
     log = get_run_logger() if _in_run() else _log
     log.info(text)
 
 
-def show_plan(plan: Plan, digest: str) -> None:
+def show_plan(plan: Plan | RemovalPlan, digest: str) -> None:
     _show(f"plan-{_key(plan.hostname)}", render_plan(plan, digest), f"The plan for {plan.hostname}")
 
 

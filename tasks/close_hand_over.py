@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasks.clients.installation import Installation, current
 from tasks.core.errors import RecordsUnavailable
-from tasks.core.matching import DESK, find_named_drop
+from tasks.core.matching import DESK, find_named_subject
 from tasks.core.model import Drop, Outcome
 from tasks.retries import step
 
@@ -50,7 +50,7 @@ def _tickets_of(here: Installation, drop: Drop) -> list[str]:
     waiting = (
         ticket.id
         for ticket in here.tickets.list_waiting()
-        if ticket.sender == contact and find_named_drop(ticket) == drop.id
+        if ticket.sender == contact and find_named_subject(ticket) == drop.id
     )
     return list(dict.fromkeys([*([matched] if matched else []), *waiting]))
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from tasks.clients.installation import current
 from tasks.core import policy
 from tasks.core.errors import BadInput, KeyInTicket
-from tasks.core.matching import DESK, find_named_drop
+from tasks.core.matching import DESK, find_named_subject
 from tasks.core.model import Ticket, parse_id
-from tasks.core.ticket_text import KeyMaterial, find_drop_id, find_key_material, redact
+from tasks.core.ticket_text import KeyMaterial, find_key_material, find_subject, redact
 
 SUBJECT_MAX_CHARS = 200  # the column's width
 
@@ -50,7 +50,7 @@ def file_ticket(ticket_id: str, sender: str, subject: str, body: str, drop_id: s
         sender.lower(),
         redact(subject)[:SUBJECT_MAX_CHARS] if found else subject,
         redact(body) if found else body,
-        drop_id or find_drop_id(text),
+        drop_id or find_subject(text),
         now,
         refused=found is not None,
     )
@@ -116,7 +116,7 @@ def _find_key_of(ticket: Ticket, sender: str) -> str | None:
     the account itself, or a stranger could stop a hand-over by quoting it.
     """
     here = current()
-    drop_id = find_named_drop(ticket)
+    drop_id = find_named_subject(ticket)
     certificate = here.certificates.find_by_drop(drop_id) if drop_id else None
     if certificate is None or here.accounts.fetch_account(certificate.account).contact != sender:
         return None

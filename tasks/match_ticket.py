@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from tasks.clients.installation import Installation, current
+from tasks.clients.subjects import fetch_subject
 from tasks.core.errors import KeyInTicket, TicketsUnavailable
 from tasks.core.hand_over import check_live
 from tasks.core.matching import (
     DESK,
-    check_names_drop,
+    check_names_subject,
     check_no_key,
     check_sender,
     customer_text,
-    find_named_drop,
+    find_named_subject,
 )
-from tasks.core.model import Certificate, Drop, Ticket
+from tasks.core.model import Certificate, Drop, Removal, Ticket
 from tasks.core.ticket_text import find_key_material
 from tasks.retries import step
 
@@ -45,7 +46,7 @@ def match_ticket(drop_id: str, ticket_id: str, by: str) -> str:
     """
     here = current()
     now = here.now()
-    drop = here.drops.fetch(drop_id)
+    drop = fetch_subject(here, drop_id)
     matched = here.decisions.find_match(drop_id)
     if matched != ticket_id:
         _check_ticket(here, drop, ticket_id, now)
@@ -54,16 +55,16 @@ def match_ticket(drop_id: str, ticket_id: str, by: str) -> str:
     here.tickets.say(
         matched,
         DESK,
-        f"Your request is matched with the hand-over of {drop.hostname} ({drop.id}). An operator will look at it.",
+        f"Your request is matched with {_name(drop)} ({drop.id}). An operator will look at it.",
         f"matched-{drop.id}",
         now,
     )
     return matched
 
 
-def _check_ticket(here: Installation, drop: Drop, ticket_id: str, now: datetime) -> None:
+def _check_ticket(here: Installation, drop: Drop | Removal, ticket_id: str, now: datetime) -> None:
     ticket = here.tickets.fetch(ticket_id)
-    check_names_drop(ticket, drop)
+    check_names_subject(ticket, drop)
     _check_key_and_sender(here, drop, ticket, now)
     check_live(drop)
 
@@ -80,7 +81,7 @@ def list_waiting(drop_id: str | None = None) -> tuple[tuple[str, str], ...]:
     A ticket for a drop whose certificate has not come in yet is left out: it is early, and waits.
     """
     here = current()
-    named = ((ticket.id, find_named_drop(ticket)) for ticket in here.tickets.list_waiting())
+    named = ((ticket.id, find_named_subject(ticket)) for ticket in here.tickets.list_waiting())
     wanted = ((ticket, drop) for ticket, drop in named if drop and drop_id in (None, drop))
     return tuple((ticket, drop) for ticket, drop in wanted if drop_id or not _is_early(here, drop))
 
@@ -90,7 +91,12 @@ def _is_early(here: Installation, drop_id: str) -> bool:
     return drop_id in live and here.certificates.find_by_drop(drop_id) is None
 
 
-def _check_key_and_sender(here: Installation, drop: Drop, ticket: Ticket, now: datetime) -> None:
+def _name(subject: Drop | Removal) -> str:
+    what = "the hand-over of" if isinstance(subject, Drop) else "the wish to disable HTTPS for"
+    return f"{what} {subject.hostname}"
+
+
+def _check_key_and_sender(here: Installation, drop: Drop | Removal, ticket: Ticket, now: datetime) -> None:
     certificate = here.certificates.find_by_drop(drop.id)
     found = find_key_material(customer_text(ticket))
     if found and found.spki_sha256:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.clients.installation import current
+from tasks.clients.subjects import fetch_subject
 from tasks.core.approval import parse_approver
 from tasks.core.errors import RecordsUnavailable
 from tasks.core.model import Approval
@@ -26,7 +27,7 @@ def record_approval(drop_id: str, plan_sha256: str, decision: str, name: str, no
     """
     here = current()
     now = here.now()
-    drop = here.drops.fetch(drop_id)
+    drop = fetch_subject(here, drop_id)
     approver = parse_approver(name, here.settings.operators.approvers, drop.requested_by)
     # the trail first: once the decision is on record, no run comes by here again
     here.audit.append_once(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.clients.installation import current
+from tasks.clients.subjects import fetch_subject
 from tasks.core.errors import PrefectUnavailable
 from tasks.core.model import DropState
 from tasks.retries import step
@@ -21,15 +22,16 @@ def resume_provision(drop_id: str, ticket_id: str) -> bool:
     Undo: None: the run judges the ticket again from the desk.
     """
     here = current()
-    run = here.drops.fetch(drop_id).flow_run_id
+    run = fetch_subject(here, drop_id).flow_run_id
     if run is None or not (here.orchestrator.find_gate(run) or "").startswith(TICKET_GATE):
         return False
     return here.orchestrator.resume(run, {"ticket": ticket_id, "name": "watch-tickets"})
 
 
 def list_matched() -> tuple[tuple[str, str], ...]:
-    """Give (drop id, ticket id) of the live hand-overs that have their ticket: a resume may have been lost."""
+    """Give (id, ticket id) of the live hand-overs and removals that have their ticket: a resume may have been lost."""
     here = current()
     ingested = (drop for drop in here.drops.list_live() if drop.state is DropState.INGESTED and drop.outcome is None)
-    matches = ((drop.id, here.decisions.find_match(drop.id)) for drop in ingested)
+    subjects = [drop.id for drop in ingested] + [removal.id for removal in here.removals.list_live()]
+    matches = ((subject, here.decisions.find_match(subject)) for subject in subjects)
     return tuple((drop_id, ticket_id) for drop_id, ticket_id in matches if ticket_id)

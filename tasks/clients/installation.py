@@ -28,6 +28,7 @@ from tasks.clients.records.decisions import Decisions
 from tasks.clients.records.drops import Drops
 from tasks.clients.records.leases import Leases
 from tasks.clients.records.letters import Letters
+from tasks.clients.records.removals import Removals
 from tasks.clients.records.scans import Scans
 from tasks.clients.records.served import ServedCertificates
 from tasks.clients.records.sightings import Sightings
@@ -120,6 +121,10 @@ class Installation:
     @cached_property
     def scans(self) -> Scans:
         return Scans(self.database)
+
+    @cached_property
+    def removals(self) -> Removals:
+        return Removals(self.database)
 
     @cached_property
     def switches(self) -> Switches:

@@ -296,6 +296,12 @@ class Notices(Section):
         return self
 
 
+class Disabling(Section):
+    """What happens after HTTPS was disabled for a hostname."""
+
+    vault_grace: Duration = Field(policy.VAULT_GRACE, description="How long the sealed copies are kept.")
+
+
 class FrontDesk(Section):
     """The customers' door."""
 
@@ -324,6 +330,7 @@ class Settings(BaseSettings):
     rules: Rules = Rules()
     edges: list[Edge] = Field(min_length=2, max_length=2, description="The pair.")
     billing: Billing
+    disabling: Disabling = Disabling()
     front_desk: FrontDesk = FrontDesk()
     operators: Operators
     expiry: Expiry = Expiry()

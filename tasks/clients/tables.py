@@ -261,6 +261,40 @@ class AssignmentRow(Base):
     bundle_sha256: Mapped[str] = mapped_column(String(64))
     previous_bundle_sha256: Mapped[str | None] = mapped_column(String(64))
     proven_at: Mapped[datetime | None]
+    leaving: Mapped[bool] = mapped_column(default=False)
+    """A removal is taking it off: no edge is to be given it back."""
+
+
+class RemovalRow(Base):
+    """A hostname whose HTTPS is disabled, from the wish to the last copy (`tasks.core.model.Removal`)."""
+
+    __tablename__ = "removals"
+    __table_args__ = (
+        Index(
+            "uq_removals_live_hostname",
+            "hostname",
+            unique=True,
+            sqlite_where=text("outcome IS NULL"),
+            postgresql_where=text("outcome IS NULL"),
+        ),
+    )
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    app: Mapped[str] = mapped_column(String(63))
+    hostname: Mapped[str] = mapped_column(ForeignKey("sites.hostname"))
+    leaf_sha256: Mapped[str] = mapped_column(String(64))
+    requested_by: Mapped[str] = mapped_column(String(128))
+    created_at: Mapped[datetime]
+    flow_run_id: Mapped[str | None] = mapped_column(String(36))
+    disabled_at: Mapped[datetime | None]
+    destroy_at: Mapped[datetime | None]
+    destroyed_at: Mapped[datetime | None]
+    looked_at: Mapped[datetime | None]
+    dangling_since: Mapped[datetime | None]
+    evidence: Mapped[dict[str, Any]]
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    outcome_code: Mapped[str | None] = mapped_column(String(64))
+    outcome_reason: Mapped[str | None] = mapped_column(Text)
 
 
 class SwitchRow(Base):

@@ -14,7 +14,7 @@ from tasks.core import policy
 from tasks.core.doctor.report import render_plain
 from tasks.core.errors import BadBundle, CertferryError, HandOverClosed, Rejected
 from tasks.core.live import describe_challenge
-from tasks.core.model import Certificate, Drop, DropKind, DropState, Hostname, Outcome, Site
+from tasks.core.model import Certificate, Drop, DropKind, DropState, Hostname, Outcome, Removal, Site
 
 
 class Stage(StrEnum):
@@ -203,7 +203,7 @@ def lease_name(hostname: Hostname) -> str:
     return f"hostname/{hostname}"
 
 
-def check_live(drop: Drop) -> None:
+def check_live(drop: Drop | Removal) -> None:
     """
     Raise if the hand-over has ended.
 
@@ -213,9 +213,11 @@ def check_live(drop: Drop) -> None:
     if drop.outcome:
         raise HandOverClosed(
             drop.id,
-            got=f"the hand-over has ended ({drop.outcome})",
-            wanted="a hand-over that is under way",
-            do="Create another drop to hand over another certificate.",
+            got=f"the hand-over has ended ({drop.outcome})"
+            if isinstance(drop, Drop)
+            else f"it has ended ({drop.outcome})",
+            wanted="one that is under way",
+            do="Create another drop to hand over another certificate, or ask again.",
         )
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from tasks.core.errors import KeyInTicket, TicketRefused
-from tasks.core.model import Certificate, Drop, Ticket
-from tasks.core.ticket_text import find_drop_id, find_key_material
+from tasks.core.model import Certificate, Drop, Removal, Ticket
+from tasks.core.ticket_text import find_key_material, find_subject
 
 DESK = "certferry"
 """The author of what certferry itself says on a ticket."""
 
 
-def find_named_drop(ticket: Ticket) -> str | None:
-    """Give the drop a ticket speaks of: the one in its field, else the first that its sender's text quotes."""
-    return ticket.drop_id or find_drop_id(customer_text(ticket))
+def find_named_subject(ticket: Ticket) -> str | None:
+    """Give the drop or removal a ticket speaks of: the one in its field, else the first its sender quotes."""
+    return ticket.drop_id or find_subject(customer_text(ticket))
 
 
 def customer_text(ticket: Ticket) -> str:
@@ -40,24 +40,24 @@ def check_sender(ticket: Ticket, contact: str) -> None:
         )
 
 
-def check_names_drop(ticket: Ticket, drop: Drop) -> None:
+def check_names_subject(ticket: Ticket, subject: Drop | Removal) -> None:
     """
-    Raise unless the ticket speaks of this drop.
+    Raise unless the ticket speaks of this drop, or this removal.
 
     Raises:
         TicketRefused: Code ``other-drop``.
     """
-    if find_named_drop(ticket) != drop.id:
+    if find_named_subject(ticket) != subject.id:
         raise TicketRefused(
             f"ticket {ticket.id}",
-            got="it does not quote this drop",
-            wanted=f"a ticket that quotes {drop.id}",
-            do="File a ticket that quotes the drop, or choose the right ticket.",
+            got="it does not quote this id",
+            wanted=f"a ticket that quotes {subject.id}",
+            do="File a ticket that quotes it, or choose the right ticket.",
             code="other-drop",
         )
 
 
-def check_no_key(ticket: Ticket, drop: Drop, certificate: Certificate | None, compromised: bool) -> None:
+def check_no_key(ticket: Ticket, drop: Drop | Removal, certificate: Certificate | None, compromised: bool) -> None:
     """
     Raise if private key material is, or was, in a ticket that counts for *drop*.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -25,7 +25,7 @@ Hostname = NewType("Hostname", str)
 _MAX_HOSTNAME = 253  # RFC 1035 section 2.3.4, without the final dot
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_ID = re.compile(r"(drop|cert|ticket|token)-[a-z2-7]{26}")
+_ID = re.compile(r"(drop|cert|ticket|token|removal)-[a-z2-7]{26}")
 
 
 def parse_hostname(text: str) -> Hostname:
@@ -100,7 +100,7 @@ def make_id(kind: str, randomness: bytes) -> str:
     Give an id that says nothing: *kind*, a hyphen, and 128 random bits in base 32.
 
     Args:
-        kind: ``drop``, ``cert``, ``ticket``, ``token`` or ``letter``.
+        kind: ``drop``, ``cert``, ``ticket``, ``token``, ``letter`` or ``removal``.
 
         randomness: 16 bytes from `os.urandom`.
     """
@@ -291,6 +291,46 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Removal:
+    """
+    One hostname whose HTTPS is to be disabled, and what is left to do after that.
+
+    Attributes:
+        leaf_sha256: What was served when it was asked for.
+
+        requested_by: Who asked: ``account:<name>`` or ``operator:<name>``. May not approve.
+
+        disabled_at: When both edges were first seen refusing the hostname.
+
+        destroy_at, destroyed_at: When the copies in the vault are to go, and when they were gone.
+
+        looked_at: When the hostname's DNS was last looked at.
+
+        dangling_since: Since when it was seen to lead here with nothing behind it; None while it is not.
+
+        evidence: ``edges``: what each edge showed; ``remembered_until``: until when HSTS may be remembered (ISO 8601).
+    """
+
+    id: str
+    account: str
+    app: str
+    hostname: Hostname
+    leaf_sha256: str
+    requested_by: str
+    created_at: datetime
+    flow_run_id: str | None = None
+    disabled_at: datetime | None = None
+    destroy_at: datetime | None = None
+    destroyed_at: datetime | None = None
+    looked_at: datetime | None = None
+    dangling_since: datetime | None = None
+    evidence: dict[str, Any] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    outcome_code: str | None = None
+    outcome_reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Certificate:
     """
     A checked certificate whose files lie sealed in the vault. Ids and digests only, never a key.
@@ -398,6 +438,20 @@ class Plan:
     def price_on(self, day: date) -> Decimal:
         """Give the approved price of a MB for a month, as it is on *day*."""
         return next((p.unit_price for p in reversed(self.price_changes) if p.starts <= day), self.unit_price)
+
+
+@dataclass(frozen=True)
+class RemovalPlan:
+    """What an approval of a removal is for: the hostname, whatever certificate serves it by then."""
+
+    removal_id: str
+    account: str
+    app: str
+    hostname: Hostname
+    leaf_sha256: str
+    edges: tuple[str, ...]
+    grace_days: int
+    requested_by: str
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import asdict, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from tasks.core.model import Plan
+from tasks.core.model import Plan, RemovalPlan
 
 
-def digest_plan(plan: Plan) -> str:
+def digest_plan(plan: Plan | RemovalPlan) -> str:
     """
     Give the SHA-256, lower hex, of *plan* as canonical JSON: every field, keys sorted, times in UTC.
 

@@ -48,6 +48,12 @@ NO_PATIENCE: Final = timedelta(0)  # of a watcher: what is at work now needs no 
 RUN_START_TIME: Final = timedelta(seconds=30)  # from a worker's first word to the run's lease: 5 s, if busy 15
 MOST_RESTARTS: Final = 20  # of one run by watch_drops; a run that fails this often needs a person
 
+# --- Disabling ------------------------------------------------------------------------------
+VAULT_GRACE: Final = timedelta(
+    days=30
+)  # of the vault's copies after HTTPS was disabled: a month's bill can be disputed
+DANGLING_INTERVAL: Final = timedelta(days=1)  # between two looks at a disabled hostname's DNS: the usual longest TTL
+
 # --- Force HTTPS ----------------------------------------------------------------------------
 HSTS_STAGES: Final = (  # hstspreload.org: minutes first, then longer, each waited for in full; at last a year
     timedelta(minutes=5),

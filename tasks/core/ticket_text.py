@@ -69,7 +69,7 @@ _KEY_HEADER: Final = re.compile(
     re.DOTALL,
 )
 _OPENSSH_HEADER: Final = b"openssh-key"
-_DROP_ID: Final = re.compile(r"(?<![a-z0-9])drop-[a-z2-7]{26}(?![a-z0-9])", re.IGNORECASE)
+_SUBJECT: Final = re.compile(r"(?<![a-z0-9])(?:drop|removal)-[a-z2-7]{26}(?![a-z0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def redact(text: str) -> str:
     return "".join([*parts, text[at:]])
 
 
-def find_drop_id(text: str) -> str | None:
-    """Give the first drop id that *text* mentions, lower case, or None."""
-    found = _DROP_ID.search(text)
+def find_subject(text: str) -> str | None:
+    """Give the first id of a drop or a removal that *text* mentions, lower case, or None."""
+    found = _SUBJECT.search(text)
     return found[0].lower() if found else None
 
 

@@ -59,6 +59,10 @@ class FrontDesk:
         """Give what the account pays for *month*, as in ``2026-11``; None is this month so far."""
         return self._object("GET", f"/v1/statements/{month}" if month else "/v1/statement")
 
+    def disable_https(self, hostname: str) -> dict[str, Any]:
+        """File the ticket that asks for HTTPS to be disabled; safe to repeat."""
+        return self._object("POST", f"/v1/sites/{hostname}/disable")
+
     def list_drops(self) -> list[dict[str, Any]]:
         """Give all hand-overs, newest first."""
         return self._list("/v1/drops")

@@ -220,6 +220,19 @@ def statement(
     _result(session, found, methodcaller("draw_statement", found))
 
 
+@app.command
+def disable(hostname: Annotated[str, Parameter(help="One of your hostnames.")], /, *, session: Lent) -> None:
+    """Ask for HTTPS to be disabled for a hostname: files the ticket. An operator approves it.
+
+    Then its certificate leaves the edges and its charge ends; plain HTTP goes on. Turn force-https off some time
+    before: browsers that were told to remember HTTPS cannot reach the site by HTTP until they forget it.
+    """
+    from tasks.core.model import parse_hostname
+
+    filed = session.front_desk().disable_https(parse_hostname(hostname))
+    _result(session, filed, methodcaller("draw_ticket", filed))
+
+
 @ticket.command(name="file")
 def file_(
     name: Name,

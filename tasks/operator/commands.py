@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from tasks.clients.installation import Installation, current
 from tasks.clients.plans import fetch_plan
+from tasks.clients.subjects import fetch_subject
 from tasks.core.approval import describe_price, parse_approver
 from tasks.core.errors import BadInput, CertferryError, NotReady, Who
 from tasks.core.force_https import Wish
@@ -133,7 +134,7 @@ def decide(drop_id: str, decision: str, name: str, note: str) -> dict[str, Any]:
         NotReady: Its run does not wait for an approval.
     """
     here = current()
-    drop = here.drops.fetch(parse_id(drop_id, "drop"))
+    drop = fetch_subject(here, _parse_subject(drop_id))
     approver = parse_approver(name, here.settings.operators.approvers, drop.requested_by)
     return _answer(drop_id, "approval", {"decision": decision, "name": approver, "note": note})
 
@@ -223,9 +224,13 @@ def _describe_plan(here: Installation, drop: Drop) -> dict[str, Any]:
     }
 
 
+def _parse_subject(text: str) -> str:
+    return parse_id(text, "removal" if text.startswith("removal-") else "drop")
+
+
 def _answer(drop_id: str, gate: str, answer: Mapping[str, str]) -> dict[str, Any]:
     here = current()
-    run = here.drops.fetch(parse_id(drop_id, "drop")).flow_run_id
+    run = fetch_subject(here, _parse_subject(drop_id)).flow_run_id
     waits_at = here.orchestrator.find_gate(run) if run else None
     if run is None or not (waits_at or "").startswith(gate) or not here.orchestrator.resume(run, answer):
         raise NotReady(

@@ -14,7 +14,7 @@ from tasks.core.care import Care, Phase, Run, plan_care
 from tasks.core.errors import DomainNotLive, Forbidden, TicketRefused
 from tasks.core.hand_over import Facts, Stage, Turn, read_hand_over
 from tasks.core.live import check_answers, check_challenge, check_leads_here
-from tasks.core.matching import check_sender, find_named_drop
+from tasks.core.matching import check_sender, find_named_subject
 from tasks.core.model import Certificate, Drop, DropState, Hostname, Message, Outcome, Price, Site, Ticket, make_id
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -99,14 +99,14 @@ class TestFindNamedDrop:
         """The drop that the front desk filled in counts; else the one that is quoted."""
         other = make_id("drop", b"x" * 16)
 
-        assert find_named_drop(a_ticket(body=f"About {other}.", drop_id=DROP.id)) == DROP.id
-        assert find_named_drop(a_ticket(body=f"About {other}.")) == other
+        assert find_named_subject(a_ticket(body=f"About {other}.", drop_id=DROP.id)) == DROP.id
+        assert find_named_subject(a_ticket(body=f"About {other}.")) == other
 
     def test_what_certferry_wrote_names_nothing(self) -> None:
         """An answer of ours that quotes a drop does not make a ticket speak of it."""
         ticket = replace(a_ticket(), messages=(Message("certferry", f"See {DROP.id}.", NOW),))
 
-        assert find_named_drop(ticket) is None
+        assert find_named_subject(ticket) is None
 
 
 class TestDomain:

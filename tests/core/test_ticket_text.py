@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.core import ticket_text
-from tasks.core.ticket_text import REMOVED, find_drop_id, find_key_material, redact
+from tasks.core.ticket_text import REMOVED, find_key_material, find_subject, redact
 from tests.pki import CA, KEY_KINDS, PrivateKey, key_pem, make_key
 
 PKCS8, OLD = PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL
@@ -298,4 +298,4 @@ def test_a_hostile_text_costs_no_more_than_its_length(text: str) -> None:
 )
 def test_the_drop_of_a_ticket_is_read_from_its_text(text: str, found: str | None) -> None:
     """The first whole drop id counts, in either case."""
-    assert found == find_drop_id(text)
+    assert found == find_subject(text)

@@ -163,9 +163,10 @@ class TestRunningStack:
         deployed = {each["name"] for each in world.prefect.call("POST", "/deployments/filter", {})}
         automations = [each["name"] for each in world.prefect.call("POST", "/automations/filter", {})]
 
-        rounds = {"watch-tickets", "watch-drops", "recover", "reconcile", "watch-force-https"}
+        rounds = {"watch-tickets", "watch-drops", "recover", "reconcile", "watch-force-https", "watch-removals"}
         rounds |= {"scan-expiry", "watch-served"}
-        assert deployed == rounds | {"open-drop", "provision", "renew", "onboard", "destroy-drop", "force-https"}
+        starts = {"open-drop", "provision", "renew", "onboard", "destroy-drop", "force-https", "disable"}
+        assert deployed == rounds | starts
         assert sorted(automations) == ["certferry-heartbeat-lost", "certferry-retry-crashed"]
 
 

@@ -17,7 +17,12 @@ from tasks.core.model import Certificate, Handshake, Hostname
 
 @dataclass(frozen=True)
 class Assignment:
-    """What an edge is meant to serve for a hostname, and what it served before (None: nothing)."""
+    """
+    What an edge is meant to serve for a hostname, and what it served before (None: nothing).
+
+    Attributes:
+        leaving: A removal is taking it off the edge.
+    """
 
     edge: str
     hostname: Hostname
@@ -25,10 +30,11 @@ class Assignment:
     bundle_sha256: str
     previous_bundle_sha256: str | None
     proven_at: datetime | None
+    leaving: bool = False
 
     @property
     def is_proven(self) -> bool:
-        return self.proven_at is not None
+        return self.proven_at is not None and not self.leaving
 
 
 class Certificates:
@@ -57,6 +63,23 @@ class Certificates:
         with self._database.reading() as session:
             row = session.scalars(_of_drop(drop_id)).one_or_none()
             return _certificate(row) if row else None
+
+    def list_of(self, hostname: Hostname, account: str) -> tuple[Certificate, ...]:
+        """Give all certificates that came in for the account's hostname, oldest first."""
+        wanted = select(CertificateRow).where(CertificateRow.hostname == hostname, CertificateRow.account == account)
+        with self._database.reading() as session:
+            return tuple(_certificate(row) for row in session.scalars(wanted.order_by(CertificateRow.created_at)))
+
+    def list_left(self, hostname: Hostname, account: str, before: datetime) -> tuple[Certificate, ...]:
+        """Give those that came in *before*, and that no edge is meant to serve, oldest first."""
+        wanted = select(CertificateRow).where(
+            CertificateRow.hostname == hostname,
+            CertificateRow.account == account,
+            CertificateRow.created_at <= before,
+            CertificateRow.id.not_in(select(AssignmentRow.certificate_id)),
+        )
+        with self._database.reading() as session:
+            return tuple(_certificate(row) for row in session.scalars(wanted.order_by(CertificateRow.created_at)))
 
     def fetch_data_key(self, certificate_id: str) -> bytes:
         """
@@ -115,6 +138,7 @@ class Certificates:
             "bundle_sha256": certificate.bundle_sha256,
             "previous_bundle_sha256": previous_bundle_sha256,
             "proven_at": None,
+            "leaving": False,
         }
         with self._database.transaction() as session:
             _check_live(session, certificate)
@@ -136,7 +160,7 @@ class Certificates:
         wanted = (
             select(CertificateRow)
             .join(AssignmentRow, AssignmentRow.certificate_id == CertificateRow.id)
-            .where(AssignmentRow.hostname == hostname, AssignmentRow.proven_at.is_not(None))
+            .where(AssignmentRow.hostname == hostname, AssignmentRow.proven_at.is_not(None), ~AssignmentRow.leaving)
             .order_by(CertificateRow.created_at.desc())
             .limit(1)
         )
@@ -289,4 +313,5 @@ def _assignment(row: AssignmentRow) -> Assignment:
         bundle_sha256=row.bundle_sha256,
         previous_bundle_sha256=row.previous_bundle_sha256,
         proven_at=row.proven_at,
+        leaving=row.leaving,
     )
