@@ -95,6 +95,7 @@ http {{
     proxy_set_header X-Forwarded-Server "";
     proxy_set_header X-Forwarded-Ssl "";
     proxy_set_header Front-End-Https "";
+    proxy_set_header HTTP2-Settings "";
     proxy_set_header Proxy "";
 
     server {{
