@@ -501,7 +501,7 @@ class TestPages:
             page = client.get("/docs").text
             document = client.get("/openapi.json").json()
         operations = [(m.upper(), p) for p, o in document["paths"].items() for m in o]
-        assert len(operations) == 15
+        assert len(operations) == 17
         for method, path in operations:
             assert f"{method} {path}" in page
         assert not re.search(r"<(script|link|img|iframe)|src=|@import|url\(", page)
