@@ -8,7 +8,7 @@ STACK := $(RUN)/python -m deployments.local
 # The servers and workers of the stack start in half the time from compiled files.
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: help demo up down status test check corpora fuzz bench chaos swaps
+.PHONY: help demo up down status test check corpora fuzz bench chaos swaps fleet
 
 help:
 	@echo "make demo     a certificate's whole way, on a stack of its own, in about a minute"
@@ -57,6 +57,11 @@ chaos: .venv/installed
 SWAPS ?= 10000
 swaps: .venv/installed
 	@$(RUN)/python -m tests.chaos.swaps $(SWAPS)
+
+# Records of N hostnames in an empty database, to measure on: URL=sqlite:////var/tmp/fleet.db
+N ?= 10000
+fleet: .venv/installed
+	@$(RUN)/python -m tests.fleet $(N) --url $(or $(URL),sqlite:///fleet-$(N).db) --seed $(SEED)
 
 check: .venv/installed
 	$(RUN)/ruff check
