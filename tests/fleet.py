@@ -23,8 +23,10 @@ from random import Random
 from typing import Any, Final
 
 from sqlalchemy import Connection, event, text
+from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from tasks.clients.database import Database
+from tasks.clients.tables import Base
 
 CHUNK: Final = 5_000  # hostnames a transaction
 CACHE_KIB: Final = 128 * 1024  # of SQLite's pages: the indices over digests are written all over
@@ -168,12 +170,20 @@ def _stamp(at: datetime) -> str:
 
 
 def _insert(connection: Connection, table: str, rows: Sequence[tuple[object, ...]]) -> int:
-    columns = _COLUMNS[table].split()
+    """Write rows of what `_COLUMNS` has; a column that it does not have gets its default."""
+    columns, defaults = _COLUMNS[table].split(), _find_defaults(table)
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    names, marks = ", ".join(columns), ", ".join([mark] * len(columns))
+    names, marks = ", ".join([*columns, *defaults]), ", ".join([mark] * (len(columns) + len(defaults)))
     if rows:
-        connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(rows))
+        values = [(*row, *defaults.values()) for row in rows]
+        connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
     return len(rows)
+
+
+def _find_defaults(table: str) -> dict[str, object]:
+    named = _COLUMNS[table].split()
+    others = (column for column in Base.metadata.tables[table].columns if column.name not in named)
+    return {x.name: x.default.arg for x in others if isinstance(x.default, ScalarElementColumnDefault)}
 
 
 def main() -> int:
