@@ -24,6 +24,7 @@ from tasks.core.doctor.report import render_markdown
 from tasks.core.doctor.verdict import Verdict
 from tasks.core.live import describe_challenge
 from tasks.core.model import Certificate, Handshake, Hostname, LedgerEntry, Plan, RemovalPlan, Site
+from tasks.core.orphans import Orphans
 from tasks.core.text import escape_markdown as escape
 from tasks.core.watch import ADVICE, Sighting
 
@@ -140,6 +141,16 @@ def show_repairs(repairs: Sequence[str], silent: Sequence[str]) -> None:
     """Show what differs between the edges and the records, and what did not answer."""
     rows = [*(("repair", repair) for repair in repairs), *(("no answer", edge) for edge in silent)]
     _show("reconcile", render_table(rows), "What the edges serve, compared with the records")
+
+
+def show_orphans(orphans: Orphans) -> None:
+    """Show what lies in the drops' bucket and belongs to no hand-over; that there is nothing is shown too."""
+    rows = [
+        *(("not on record", drop_id) for drop_id in orphans.unknown),
+        *(("came after the second sweep", drop_id) for drop_id in orphans.late),
+        *(("in no drop's place", key) for key in orphans.strange),
+    ]
+    _show("sweep-drops", render_table(rows or [("orphans", "none")]), "What no hand-over needs in the drops' bucket")
 
 
 def show_expiry_picture(markdown: str) -> None:

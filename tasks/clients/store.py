@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -101,6 +101,14 @@ class DropStore(Protocol):
     def sweep(self, drop_id: str) -> Sweep:
         """Delete all versions, delete markers and unfinished uploads below the drop's prefix; safe to repeat."""
 
+    def list_keys(self) -> Iterator[str]:
+        """
+        Give every key under which anything lies: versions, delete markers, unfinished uploads. One may come twice.
+
+        Raises:
+            StoreUnavailable: S3 did not answer, also in the middle.
+        """
+
 
 class Vault(Protocol):
     """Where sealed bundles lie. One key a certificate: ``certificates/<certificate id>``."""
@@ -152,6 +160,9 @@ class S3DropStore:
 
     def sweep(self, drop_id: str) -> Sweep:
         return self._bucket.sweep(_drop_prefix(drop_id))
+
+    def list_keys(self) -> Iterator[str]:
+        return self._bucket.list_keys()
 
     def _only_version(self, drop_id: str) -> str:
         versions = self._bucket.versions_of(_envelope_key(drop_id))
@@ -273,6 +284,18 @@ class _Bucket:
         for batch in _batches([*reversed(versions), *markers]):
             self._delete(batch)
         return Sweep(_ids(versions), _ids(markers), tuple(u["UploadId"] for u in uploads))
+
+    def list_keys(self) -> Iterator[str]:
+        """Give every key in the bucket, a page of S3's in memory at a time."""
+        for page in self._turn(self._client.get_paginator("list_object_versions").paginate(Bucket=self._name)):
+            yield from (item["Key"] for kind in ("Versions", "DeleteMarkers") for item in page.get(kind, []))
+        for page in self._turn(self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._name)):
+            yield from (item["Key"] for item in page.get("Uploads", []))
+
+    def _turn(self, pages: Iterable[Any]) -> Iterator[Any]:
+        turning = iter(pages)
+        while page := self._ask(lambda: next(turning, None)):
+            yield page
 
     def _pages(self, prefix: str) -> list[ListObjectVersionsOutputTypeDef]:
         pages = self._client.get_paginator("list_object_versions")

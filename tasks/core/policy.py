@@ -79,7 +79,8 @@ LIFETIME_CAPS: Final = (
     (date(2020, 9, 1), timedelta(days=398)),
 )
 
-MOST_REMOVALS: Final = 5  # in one pass of reconcile: more strays than this are a wrong or restored database, not strays
+MOST_REMOVALS: Final = 5  # in one pass of a round: more strays than this are a wrong or restored database, not strays
+MOST_SHOWN: Final = 20  # objects in no drop's place that are named; the rest are like them
 
 # --- Before a certificate ends ----------------------------------------------------------------
 # A rung begins when this fraction of the lifetime is left, within a floor and a ceiling of time left.

@@ -393,6 +393,20 @@ class TestSweep:
         assert world.drops.sweep(drop_id) == Sweep((), (), ())
         assert not world.drops.has_upload(drop_id)
 
+    def test_every_key_is_listed(self, world: World, drop_id: str) -> None:
+        """Whatever lies in a place makes it seen: a version, a delete marker, an unfinished upload."""
+        others = [make_id("drop", os.urandom(16)) for _ in range(2)]
+        world.arrive(drop_id, ENVELOPE)
+        world.arrive(others[0], ENVELOPE)  # moto makes no marker where nothing was
+        world.leave_marker(others[0])
+        world.leave_unfinished(others[1])
+
+        keys = list(world.drops.list_keys())
+
+        assert [keys.count(f"drops/{each}/envelope") for each in (drop_id, *others)] == [1, 2, 1]
+        world.drops.sweep(drop_id)
+        assert f"drops/{drop_id}/envelope" not in set(world.drops.list_keys())
+
     def test_names_the_versions(self, world: World, drop_id: str) -> None:
         """The proof names what was on record."""
         version_id = world.arrive(drop_id, ENVELOPE)

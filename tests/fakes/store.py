@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -104,6 +104,15 @@ class FakeDropStore:
     def sweep(self, drop_id: str) -> Sweep:
         self._called("sweep")
         return self._objects.sweep(f"drops/{parse_id(drop_id, 'drop')}/")
+
+    def list_keys(self) -> Iterator[str]:
+        self._called("list_keys")
+        objects = self._objects
+        yield from [
+            *(key for key, _ in objects.versions.values()),
+            *objects.markers.values(),
+            *objects.uploads.values(),
+        ]
 
     def arrive(self, drop_id: str, body: bytes) -> str:
         """Put *body* into the drop, as an accepted upload would, and give its VersionId."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
@@ -13,6 +14,8 @@ from tasks.core.errors import BadInput, Drifted, HandOverClosed, NotFound, Quota
 from tasks.core.model import PLATFORM, Drop, DropKind, DropState, Hostname, Outcome
 
 _LIVE: ColumnElement[bool] = and_(DropRow.outcome.is_(None), DropRow.state != DropState.DESTROYED)
+
+_IDS_AT_ONCE = 500  # far below every database's limit of parameters
 
 
 class Drops:
@@ -56,6 +59,15 @@ class Drops:
             if row is None or account not in (None, row.account):
                 raise NotFound.named("drop", drop_id)
             return _drop(row)
+
+    def find_all(self, drop_ids: Collection[str]) -> dict[str, Drop]:
+        """Give those of *drop_ids* that are on record, by id."""
+        found: dict[str, Drop] = {}
+        wanted = sorted(drop_ids)
+        for start in range(0, len(wanted), _IDS_AT_ONCE):
+            some = wanted[start : start + _IDS_AT_ONCE]
+            found |= {drop.id: drop for drop in self._list(DropRow.id.in_(some))}
+        return found
 
     def find_by_name(self, account: str, name: str) -> Drop | None:
         """Give the account's newest drop of that name, live ones first, or None."""
