@@ -104,6 +104,7 @@ class Stack:
         ports: Ports | None = None,
         upload_lifetime: timedelta | None = None,
         die_with_parent: bool = False,
+        records_url: str | None = None,
     ) -> None:
         """
         Args:
@@ -114,10 +115,12 @@ class Stack:
             upload_lifetime: Of an upload capability, where it should differ from the policy's.
 
             die_with_parent: End with the thread that called `up`, even if it is killed (Linux).
+
+            records_url: The database of records, where it is not a SQLite file below *root*.
         """
         self.place = Place(root.resolve(), REPOSITORY, ports or Ports.from_environment())
         self.processes = ProcessTable(self.place.root, die_with_parent)
-        self._upload_lifetime = upload_lifetime
+        self._upload_lifetime, self._records_url = upload_lifetime, records_url
 
     @property
     def ca(self) -> LocalCA:
@@ -180,6 +183,17 @@ class Stack:
         """Start one part again, for tests that ended it."""
         self._start([part for part in self._parts() if part.name == name], lambda name, what: None, needs_met=True)
 
+    def supervise(self) -> list[str]:
+        """Start what has ended again, as a supervisor does: without a wait, and its log goes on. Name what it was."""
+        alive = {process.name for process in self.processes.alive()}
+        ended = [part for part in self._parts() if part.is_ready and part.name not in alive]
+        for part in ended:
+            self.processes.end(part.name)  # takes it off the list
+            process = self._run(part)
+            if part.preloads:
+                self.processes.release(process)
+        return [part.name for part in ended]
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.place.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -206,7 +220,7 @@ class Stack:
             directory.mkdir(mode=0o700, exist_ok=True)
         place.seaweed.prepare()
         configuration.write_secrets(place, configuration.open_secrets(place.secrets_file))
-        place.settings_file.write_text(configuration.render_settings(place, self._upload_lifetime))
+        place.settings_file.write_text(configuration.render_settings(place, self._upload_lifetime, self._records_url))
         if not (place.root / "wrapping.key").exists():
             create_key_file(place.root / "wrapping.key")
         LocalCA(place.root / "ca")
@@ -304,6 +318,9 @@ class Stack:
     def _spawn(self, part: Part, report: Report) -> Process:
         report(part.name, "starting")
         self.processes.log(part.name).unlink(missing_ok=True)
+        return self._run(part)
+
+    def _run(self, part: Part) -> Process:
         how = (part.directory, part.patience, part.preloads, part.death_signal)
         return self.processes.start(part.name, part.argv, part.environment, *how)
 
