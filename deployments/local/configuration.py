@@ -94,9 +94,7 @@ class Place:
         return self.root / "edges" / edge
 
 
-def render_settings(
-    place: Place, upload_lifetime: timedelta | None = None, records_url: str | None = None
-) -> str:
+def render_settings(place: Place, upload_lifetime: timedelta | None = None, records_url: str | None = None) -> str:
     """Give the stack's settings file; a path in it is relative to the file."""
     values: dict[str, Any] = {
         "database": {"url": records_url or "sqlite:///records.db"},

@@ -19,7 +19,7 @@ from deployments.local.pki import LocalCA
 from deployments.local.processes import await_true
 from tasks.clients.settings import load_settings, settings_path
 
-PREFECT_DEADLINE = 120.0  # seconds; it takes 10 on a fresh database and a quiet machine
+PREFECT_DEADLINE = 300.0  # seconds; it takes 10 on a fresh database and a quiet machine
 
 
 def prepare_records() -> None:

@@ -40,7 +40,7 @@ from deployments.local.zone import set_record
 from tasks.core.errors import BadInput, CertferryError, Who
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_DEADLINE = 120.0  # seconds for one part; the slowest takes 10 on a quiet machine
+START_DEADLINE = 300.0  # seconds for one part; the slowest takes 10 on a quiet machine
 _INTERVAL = 0.05
 _RELEASE_SECONDS = 3.0
 _PRELOADED = (sys.executable, "-m", "deployments.local.preloaded")

@@ -271,6 +271,7 @@ def _wait(look: Callable[[], T | None], what: str) -> T:
 
 def is_as_wished(wish: Wish, outcome: Outcome | None) -> bool:
     """Say whether a hand-over ended as it had to."""
-    return outcome is {Wish.APPROVED: Outcome.COMPLETED, Wish.REFUSED: Outcome.REJECTED, Wish.GIVEN_UP: Outcome.CANCELLED}[
-        wish
-    ]
+    return (
+        outcome
+        is {Wish.APPROVED: Outcome.COMPLETED, Wish.REFUSED: Outcome.REJECTED, Wish.GIVEN_UP: Outcome.CANCELLED}[wish]
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-import httpx
 import psutil
 
 from deployments.local.ports import EDGE_ADDRESSES, Ports
@@ -71,7 +69,9 @@ class Scene:
         deaths: Every kill of this scene, those that the rods did excepted.
     """
 
-    def __init__(self, root: Path, records_url: str | None = None, upload_lifetime: timedelta = UPLOAD_LIFETIME) -> None:
+    def __init__(
+        self, root: Path, records_url: str | None = None, upload_lifetime: timedelta = UPLOAD_LIFETIME
+    ) -> None:
         self.root, self.directory = root, root / "rods"
         self.records_url = records_url
         self.deaths: list[Death] = []
@@ -144,7 +144,9 @@ class Scene:
 
     # --- Killing ----------------------------------------------------------------------------------
 
-    def kill(self, victim: Victim, letter: str = "a", pick: Callable[[list[psutil.Process]], psutil.Process] = max) -> bool:
+    def kill(
+        self, victim: Victim, letter: str = "a", pick: Callable[[list[psutil.Process]], psutil.Process] = max
+    ) -> bool:
         """Kill -9; False if there is nobody to kill."""
         flows = self.flows()
         match victim:
@@ -155,7 +157,9 @@ class Scene:
                 run = flows[chosen]
                 return self._kill(victim, run, [chosen], {run: self.flow_of(run)})
             case Victim.WORKER:
-                return self._kill(victim, "worker", self._leaders("worker"), {r: self.flow_of(r) for r in flows.values()})
+                return self._kill(
+                    victim, "worker", self._leaders("worker"), {r: self.flow_of(r) for r in flows.values()}
+                )
             case Victim.SERVER:
                 return self._kill(victim, "prefect", self._family("prefect"))
             case Victim.EDGE:
@@ -254,15 +258,3 @@ class Scene:
             self.tick()
             time.sleep(TICK_SECONDS)
         return True
-
-    def ask(self, method: str, path: str, body: dict[str, object] | None = None) -> object:
-        """Ask the Prefect API; None where it does not answer now."""
-        try:
-            return self.prefect.call(method, path, body)  # type: ignore[no-any-return]
-        except httpx.HTTPError:
-            return None
-
-
-def end_now(process: psutil.Process) -> None:
-    with suppress(psutil.NoSuchProcess):
-        os.kill(process.pid, signal.SIGKILL)
