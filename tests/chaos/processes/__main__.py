@@ -52,6 +52,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1, help="who is killed when; what that meets is up to the machine")
     parser.add_argument("--seconds", type=float, default=3600, help="at most, for each kind of records")
+    parser.add_argument("--calm", type=float, default=600, help="seconds after the last kill, for all to end")
     parser.add_argument("--customers", type=int, default=4, help="who hand over side by side")
     parser.add_argument("--records", nargs="+", choices=RECORDS, default=RECORDS)
     parser.add_argument("--keep", type=Path, help="leave what is written here, to look at")
@@ -74,7 +75,9 @@ def _phase(given: argparse.Namespace, records: str, kills: int, console: Console
             line = f"{seconds:5.0f} s  {records}: {len(scene.deaths)} of {kills} kills, {ended} hand-overs ended"
             print(line, file=sys.stderr, flush=True)  # noqa: T201
 
-        Storm(scene, people, random, restarts=postgres).rage(kills, given.seconds, given.customers, progress)
+        Storm(scene, people, random, restarts=postgres, calm=given.calm).rage(
+            kills, given.seconds, given.customers, progress
+        )
         scene.wait(scene.is_whole, RECOVERY_SECONDS)
         hand_overs = [hand_over for customer in people.customers for hand_over in customer.hand_overs]
         wishes = {wish: sum(h.wish is wish for h in hand_overs) for wish in sorted({h.wish for h in hand_overs})}

@@ -126,12 +126,12 @@ class Judge:
         return found
 
     def _decisions(self, drop_id: str) -> dict[str, str]:
-        wanted = select(ApprovalRow).where(ApprovalRow.drop_id == drop_id)
+        wanted = select(ApprovalRow).where(ApprovalRow.subject == drop_id)
         with self._scene.view.database.reading() as session:
             return {row.plan_sha256: row.decision for row in session.scalars(wanted)}
 
     def _decision_times(self, drop_id: str) -> dict[str, str]:
-        wanted = select(ApprovalRow).where(ApprovalRow.drop_id == drop_id)
+        wanted = select(ApprovalRow).where(ApprovalRow.subject == drop_id)
         with self._scene.view.database.reading() as session:
             return {row.plan_sha256: row.at.isoformat() for row in session.scalars(wanted)}
 

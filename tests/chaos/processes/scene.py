@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -145,7 +146,10 @@ class Scene:
     # --- Killing ----------------------------------------------------------------------------------
 
     def kill(
-        self, victim: Victim, letter: str = "a", pick: Callable[[list[psutil.Process]], psutil.Process] = max
+        self,
+        victim: Victim,
+        letter: str = "a",
+        pick: Callable[[list[psutil.Process]], psutil.Process] = operator.itemgetter(0),
     ) -> bool:
         """Kill -9; False if there is nobody to kill."""
         flows = self.flows()

@@ -24,14 +24,21 @@ WEIGHTS: Final = {
 WISHES: Final = (*([Wish.APPROVED] * 6), Wish.REFUSED, Wish.GIVEN_UP)
 PAUSES_SECONDS: Final = (1.0, 9.0)
 RESTARTS_SECONDS: Final = (5.0, 40.0)  # as DBOS restarts its server
-CALM_SECONDS: Final = 600.0
 
 
 class Storm:
-    """One storm over one scene; *restarts* kills the Prefect server every 5 to 40 s as well."""
+    """
+    One storm over one scene.
 
-    def __init__(self, scene: Scene, people: People, random: Random, restarts: bool) -> None:
+    Args:
+        restarts: Kill the Prefect server every 5 to 40 s as well.
+
+        calm: Seconds that everybody has after the last kill to end what is under way.
+    """
+
+    def __init__(self, scene: Scene, people: People, random: Random, restarts: bool, calm: float) -> None:
         self.scene, self.people, self._random, self._restarts = scene, people, random, restarts
+        self._calm = calm
         self._over = threading.Event()
 
     def rage(self, kills: int, seconds: float, customers: int, progress: Callable[[], None] = lambda: None) -> None:
@@ -46,7 +53,7 @@ class Storm:
                 thread.start()
             self._kill(kills, seconds, progress)
             self._over.set()
-            self.scene.wait(lambda: not any(thread.is_alive() for thread in threads), CALM_SECONDS)
+            self.scene.wait(lambda: not any(thread.is_alive() for thread in threads), self._calm)
 
     def _hand_over(self, customer: Customer, random: Random) -> None:
         while not self._over.is_set():

@@ -16,6 +16,7 @@ from tests.chaos.processes.clocks import find_recoveries
 from tests.chaos.processes.rods import UNTOUCHED, Kill, Line, Point
 from tests.chaos.processes.scene import Death, Victim
 
+TIMEOUT_SECONDS = 300  # it takes 2; a busy machine takes its time
 PROCESS = textwrap.dedent(
     """
     import sys
@@ -44,7 +45,7 @@ def _play(directory: Path, *kills: Kill) -> tuple[int, int]:
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=TIMEOUT_SECONDS,
     )
     return ended.returncode, ended.stdout.count(b"charged")
 
@@ -72,7 +73,9 @@ class TestRods:
             "made = {n: p for n, p in vars(Installation).items() if isinstance(p, cached_property)}\n"
             "print(*sorted(n for n, p in made.items() if hasattr(p.func, 'args')))\n"
         )
-        ran = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, check=True, timeout=60)
+        ran = subprocess.run(
+            [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, check=True, timeout=TIMEOUT_SECONDS
+        )
         clients = {name for name, made in vars(Installation).items() if isinstance(made, cached_property)}
         assert set(ran.stdout.decode().split()) == clients - set(UNTOUCHED)
 
