@@ -39,6 +39,8 @@ class Kind(StrEnum):
     UPLOAD = "uploaded again"
     PRICE = "price changed"
     ROUND = "round"
+    TIMEOUT = "no answer in time"
+    SLOW = "slower than its lease"
 
 
 WEIGHTS: Final = {
@@ -59,7 +61,7 @@ WEIGHTS: Final = {
     Kind.PRICE: 2,
     Kind.ROUND: 2,
 }
-"""How often each comes, relative to the others."""
+"""How often each comes in a storm, relative to the others. Those left out are for the sweep."""
 
 MOST_STRIKES: Final = 10
 SPAN_CALLS: Final = 500  # a hand-over that nothing happens to takes about 250 calls, with the rounds beside it

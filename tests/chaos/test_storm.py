@@ -8,21 +8,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from flows import endings, provision, renew, watch_drops
-from tasks.clients import database
+from flows import carrying, destroy_drop, endings, provision, renew, watch_drops
+from tasks import provision_edges
+from tasks.clients import bundles, database
 from tasks.clients.billing import EmbeddedLedger
 from tasks.clients.installation import current
+from tasks.clients.plans import fetch_plan
 from tasks.clients.records.drops import Drops
 from tasks.core import ledger
+from tasks.core.files import FILES
+from tasks.core.hand_over import vault_context
 from tasks.core.model import Drop, LedgerEntry
+from tasks.core.sealed import open_bundle, seal_bundle
 from tests.chaos.records import databases
 from tests.chaos.storm import Storm, storm
-from tests.chaos.strikes import Kind
+from tests.chaos.strikes import Kind, Strike
+from tests.chaos.sweep import Stage, sweeper
 from tests.fakes import edges, store
 
 SEED = 7
@@ -105,6 +114,92 @@ class TestWithout:
 
         monkeypatch.setattr(Drops, "pin_upload", forget)
         assert found(running, Kind.UPLOAD, Kind.KILL_AFTER)
+
+    def test_the_lease(self, running: Storm, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without the lease, two processes are at work on one hostname."""
+
+        @contextmanager
+        def hold_nothing(*_: object) -> Iterator[None]:
+            yield
+
+        for module in (carrying, destroy_drop, watch_drops):
+            monkeypatch.setattr(module, "hold_lease", hold_nothing)
+        assert found(running, Kind.TWIN, Kind.RENEWAL, Kind.CANCEL)
+
+
+class TestTheDigestOfThePlan:
+    """The price changes right after a person approved the plan, and before an edge is touched."""
+
+    def test_with_it_no_edge_is_touched(self) -> None:
+        """Nobody approved the plan as it is now."""
+        with price_changed() as stage:
+            assert not any(edge.bundles or edge.hosts for edge in stage.office.edges)
+            assert stage.witness.violations == []
+
+    def test_without_it_something_is_served_that_nobody_approved(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The witness sees it."""
+        monkeypatch.setattr(provision_edges, "fetch_approved_plan", lambda here, drop, _: fetch_plan(here, drop)[0])
+
+        with price_changed() as stage:
+            assert "put on edge a without an approval of this very plan" in stage.witness.violations
+
+
+@contextmanager
+def price_changed() -> Iterator[Stage]:
+    """Let the run be killed right after the decision, and the price change right after the next one has read it."""
+    with sweeper() as running, running.staged("provision") as stage:
+        stage.bring()
+        stage.strikes.append(Strike(0, "decisions.decide", Kind.KILL_AFTER, 0.9))
+        stage.decide("approve")
+        stage.strikes.append(Strike(0, "decisions.find", Kind.PRICE, 0.9))
+        (run,) = stage.prefect.runs
+        stage.prefect.declare_crashed(run)
+        stage.prefect.restart(run)
+        stage.work()
+        assert [kind for kind, _ in stage.struck] == [Kind.KILL_AFTER, Kind.PRICE]
+        yield stage
+
+
+class TestTheDigestOfTheBundle:
+    """Somebody who has the vault and its data key puts other bytes under the very version that is on record."""
+
+    def test_with_it_no_edge_is_touched(self) -> None:
+        """The run stops for a person's eyes, and nothing is served."""
+        with swapped_bundle() as (stage, states):
+            assert states == ["Drifted"]
+            assert not any(edge.bundles or edge.hosts for edge in stage.office.edges)
+            assert stage.witness.violations == []
+
+    def test_without_it_the_edges_hold_what_nobody_approved(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Neither the client's comparison nor the edge's: then the witness sees it."""
+        approved = SimpleNamespace(hexdigest=lambda: approved.sha256, sha256="")
+        monkeypatch.setattr(bundles, "hashlib", SimpleNamespace(sha256=lambda _: approved))
+        monkeypatch.setattr(edges, "sha256", lambda _: approved)
+
+        with swapped_bundle(approved) as (stage, _):
+            stage.witness.judge()
+            assert any("other bytes than the approved" in what for what in stage.witness.violations)
+
+
+@contextmanager
+def swapped_bundle(approved: Any = None) -> Iterator[tuple[Stage, list[str]]]:
+    """Bring a hand-over to its approval, rewrite its bundle in the vault, approve, and give the states of the runs."""
+    with sweeper() as running, running.staged("provision") as stage:
+        stage.bring()
+        view, vault = stage.view, stage.office.vault._objects
+        certificate = view.certificates.find_by_drop(stage.parcels[0].drop_id)
+        assert certificate
+        context = vault_context(certificate.id, view.drops.fetch(certificate.drop_id))
+        data_key = stage.office.keys.unwrap(view.certificates.fetch_data_key(certificate.id), context)
+        names = (certificate.id, certificate.hostname, certificate.account)
+        key, sealed = vault.versions[certificate.vault_version]
+        files = dict(open_bundle(sealed, data_key, *names))
+        files[FILES[1]] += b"\n"  # the same leaf, so that a handshake shows nothing
+        vault.versions[certificate.vault_version] = key, seal_bundle(files, data_key, os.urandom(12), *names)
+        if approved:
+            approved.sha256 = certificate.bundle_sha256
+        stage.decide("approve")
+        yield stage, list(stage.prefect.runs.values())
 
 
 def found(running: Storm, *kinds: Kind) -> str:

@@ -6,6 +6,7 @@ It reads the records by clients of its own, which no strike hits, and what the f
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives import hashes
@@ -34,12 +35,15 @@ class Witness:
     Attributes:
         violations: What was seen that must not be, each once.
 
+        emptied: Edges that somebody emptied from outside, until they serve again.
+
         outcomes: How each hand-over that has ended ended, by drop, in the order of their ends.
     """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.violations: list[str] = []
+        self.emptied: set[str] = set()
         self.outcomes: dict[str, Outcome] = {}
         self._served: str | None = None  # the bundle of the last hand-over that completed
         self._shown: dict[str, str | None] = {}  # by edge: what the newest handshake since its last change saw
@@ -75,7 +79,9 @@ class Witness:
     def _look_at_edge(self, edge: str, action: str, args: tuple[Any, ...]) -> None:
         serves = self._serves()
         for name, bundle in serves.items():
-            if self._served and bundle is None:
+            if bundle:
+                self.emptied.discard(name)
+            elif self._served and name not in self.emptied:
                 self.blame(f"edge {name} stopped serving at {action} on {edge}")
         if action in ("commit", "restore", "remove"):
             self._shown.pop(edge, None)
@@ -210,6 +216,9 @@ class Witness:
             leaves = {edge.find_leaf(SHOP) for edge in self._world.office.edges}
             if {leaf and leaf.fingerprint(hashes.SHA256()).hex() for leaf in leaves} != {wanted.leaf_sha256}:
                 self.blame("the edges show another leaf than the approved one")
+        for edge in self._world.office.edges:
+            if any(sha256(content).hexdigest() != name for name, content in edge.bundles.items()):
+                self.blame(f"edge {edge.name} holds other bytes than the approved ones")
         assigned = {row.edge: row.bundle_sha256 for row in self._world.view.certificates.list_assignments()}
         if {edge: assigned.get(edge) for edge in serves} != serves:
             self.blame("the edges serve something else than the records mean them to")

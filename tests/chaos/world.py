@@ -40,6 +40,7 @@ from flows import (
     watch_drops,
     watch_tickets,
 )
+from flows import open_drop as opening
 from tasks import hold_lease, verify_domain
 from tasks.clients.database import Database
 from tasks.clients.fence import Lease
@@ -63,9 +64,10 @@ from tests.pki import CA, Issued
 from tests.theatre import Waiting, flow_of, without_prefect
 
 T = TypeVar("T", bound=RunInput)
+W = TypeVar("W", bound="World")
 
 FLOWS: Final = (
-    carrying, destroy_drop, endings, gates, provision, reconcile, recover, renew, watch_drops, watch_tickets,
+    carrying, destroy_drop, endings, gates, opening, provision, reconcile, recover, renew, watch_drops, watch_tickets,
 )  # fmt: skip
 STRUCK: Final = (*CLIENTS, "leases", "orchestrator")
 ACTS: Final = ("provision_edges", "adjust_billing")
@@ -74,6 +76,7 @@ DEEPEST: Final = 3  # processes inside one another
 STORMY_ROUNDS: Final = 25
 CALM_ROUNDS: Final = 60
 OUTAGE_LASTS_SECONDS: Final = 240  # at most: some outlast a step's retries, and some do not
+TIMEOUT_SECONDS: Final = 30  # what a client waits for an answer, with its one repeat (`tasks.clients.aws`)
 SKEW: Final = timedelta(days=2)  # the clock is never further off
 
 
@@ -256,9 +259,9 @@ class World:
         if len(self.trace) <= strike.number or strike.call not in (None, name):
             return False
         match strike.kind:
-            case Kind.REFUSE | Kind.LOSE | Kind.OUTAGE:
+            case Kind.REFUSE | Kind.LOSE | Kind.OUTAGE | Kind.TIMEOUT:
                 return find_error(name) is not None
-            case Kind.TWIN | Kind.RENEWAL | Kind.CANCEL | Kind.TICKETS | Kind.ROUND if name in UNGUARDED:
+            case Kind.TWIN | Kind.RENEWAL | Kind.CANCEL | Kind.TICKETS | Kind.ROUND | Kind.SLOW if name in UNGUARDED:
                 return False
             case Kind.TAKEOVER:
                 return self.running.lease is not None
@@ -268,7 +271,7 @@ class World:
                 return bool(self._others()) and len(self._stack) < DEEPEST
             case Kind.CANCEL:
                 return any(parcel.requested for parcel in self.parcels) and len(self._stack) < DEEPEST
-            case Kind.TICKETS | Kind.ROUND:
+            case Kind.TICKETS | Kind.ROUND | Kind.SLOW:
                 return len(self._stack) < DEEPEST
             case Kind.ANSWER:
                 return bool(self.prefect.list_asking("approval"))
@@ -290,6 +293,9 @@ class World:
                 raise make_error(error, name)
             case Kind.REFUSE if error:
                 raise make_error(error, name)
+            case Kind.TIMEOUT if error:
+                self.sleep(TIMEOUT_SECONDS)
+                raise make_error(error, name)
             case Kind.OUTAGE if error:
                 self._down[name.partition(".")[0]] = self._monotonic + strike.chance * OUTAGE_LASTS_SECONDS
                 raise make_error(error, name)
@@ -304,13 +310,15 @@ class World:
     def _meanwhile(self, strike: Strike) -> None:
         """Let something else happen while the process that is struck waits for its call."""
         me = self.running
-        me.asleep = strike.chance < 0.5
+        me.asleep = strike.chance < 0.5 or strike.kind is Kind.SLOW
         pick = Random(strike.chance)
         match strike.kind:
             case Kind.TAKEOVER if me.lease:
                 Context().run(
                     self.view.leases.acquire, me.lease.name, me.lease.holder, self.now(), policy.LEASE_LIFETIME
                 )
+            case Kind.SLOW:
+                self._outlast_lease()
             case Kind.CLOCK:
                 self._step_clock(pick.choice(STEPS))
             case Kind.FORGET:
@@ -339,6 +347,13 @@ class World:
         me.asleep = False
         if me.dead:
             raise Killed
+
+    def _outlast_lease(self) -> None:
+        """Let so much time go by that the work of the process at work is taken for dead, and done by others."""
+        self.sleep((policy.LEASE_LIFETIME + policy.LEASE_RENEWAL).total_seconds())
+        self.recover()
+        for run in self.prefect.list_due():
+            self.start(run)
 
     def _step_clock(self, step: timedelta) -> None:
         if abs(self._skew + step) > SKEW:
@@ -487,11 +502,15 @@ class World:
             rounds += 1
         self.strikes.clear()
         self._down.clear()
+        self.settle()
+
+    def settle(self, growth: float = 1.2) -> None:
+        """Let everybody do what is left, in rounds that are further and further apart, until all has ended; judge."""
         for rounds in range(CALM_ROUNDS):
             if self._is_over():
                 break
             self._round(calm=True)
-            self.sleep(30 * 1.2**rounds)
+            self.sleep(30 * growth**rounds)
         self.sleep(policy.LEASE_LIFETIME.total_seconds())
         self.recover()
         self.witness.judge()
@@ -507,7 +526,7 @@ class World:
             *(partial(self.answer, run, calm) for run in self.prefect.list_asking("approval")),
         ]
         deeds = [deed for deed in deeds if calm or self.random.random() < 0.6]
-        deeds += [partial(self._start, run) for run in self.prefect.list_due()]
+        deeds += [partial(self.start, run) for run in self.prefect.list_due()]
         if calm:
             deeds += [partial(self.prefect.restart, run) for run in self.prefect.runs if self._wants_person(run)]
         self.random.shuffle(deeds)
@@ -515,7 +534,7 @@ class World:
             deed()
         self.sleep(self.random.choice((15, 40, 90)))
 
-    def _start(self, run: str) -> None:
+    def start(self, run: str) -> None:
         if run in self.prefect.list_due():
             self.carry(run)
 
@@ -601,15 +620,16 @@ def make_world(
     strikes: list[Strike],
     hand_overs: int,
     lifetime: timedelta,
-) -> Iterator[World]:
-    """Lend a world on the records at *url*, with two customers and nothing handed over."""
+    kind: type[W] = World,  # type: ignore[assignment]
+) -> Iterator[W]:
+    """Lend a world of a *kind* on the records at *url*, with two customers and nothing handed over."""
     office = make_office(directory, authority, MadeTime)
     database = Database(url)
     office.here.__dict__["database"] = database
     vars(office.here)["begun"] = datetime.now(UTC)
     with lend(office.here):
         office.settle()
-    world = World(office, random, strikes, hand_overs, lifetime)
+    world = kind(office, random, strikes, hand_overs, lifetime)
     office.runs = world.prefect
     office.here.__dict__["orchestrator"] = world.prefect
     vars(database)["checkpoint"] = partial(world.call, "database.checkpoint", database.checkpoint)
