@@ -320,13 +320,14 @@ class Sweeper:
         count, url = HAND_OVERS.get(scene, 1), self._records.renew()
         world = make_world(self._directory, url, self._authority, Random(1), [], count, LIFETIMES[0], Stage)
         with world as stage:
+            assert isinstance(stage, Stage)
             yield stage
 
 
 def find_kinds(place: Place) -> tuple[Kind, ...]:
     """Give the faults that fit a call."""
     looks = place.call.partition(".")[2].startswith(LOOKS)
-    kinds = AT_A_LOOK if looks else AT_A_CHANGE
+    kinds: tuple[Kind, ...] = AT_A_LOOK if looks else AT_A_CHANGE
     if find_error(place.call) is None:
         kinds = tuple(kind for kind in kinds if kind not in NEEDS_ANSWER)
     return tuple(kind for kind in kinds if kind is not Kind.SLOW) if place.call in UNGUARDED else kinds

@@ -172,7 +172,8 @@ class TestTheDigestOfTheBundle:
 
     def test_without_it_the_edges_hold_what_nobody_approved(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Neither the client's comparison nor the edge's: then the witness sees it."""
-        approved = SimpleNamespace(hexdigest=lambda: approved.sha256, sha256="")
+        approved = SimpleNamespace(sha256="")
+        approved.hexdigest = lambda: approved.sha256
         monkeypatch.setattr(bundles, "hashlib", SimpleNamespace(sha256=lambda _: approved))
         monkeypatch.setattr(edges, "sha256", lambda _: approved)
 

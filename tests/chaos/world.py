@@ -64,7 +64,6 @@ from tests.pki import CA, Issued
 from tests.theatre import Waiting, flow_of, without_prefect
 
 T = TypeVar("T", bound=RunInput)
-W = TypeVar("W", bound="World")
 
 FLOWS: Final = (
     carrying, destroy_drop, endings, gates, opening, provision, reconcile, recover, renew, watch_drops, watch_tickets,
@@ -620,8 +619,8 @@ def make_world(
     strikes: list[Strike],
     hand_overs: int,
     lifetime: timedelta,
-    kind: type[W] = World,  # type: ignore[assignment]
-) -> Iterator[W]:
+    kind: type[World] = World,
+) -> Iterator[World]:
     """Lend a world of a *kind* on the records at *url*, with two customers and nothing handed over."""
     office = make_office(directory, authority, MadeTime)
     database = Database(url)

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from tests.desk import at_price
 from tests.office import Office
 from tests.theatre import Theatre, Waiting
 
@@ -24,10 +25,6 @@ def key_asked_by(theatre: Theatre, drop_id: str) -> str:
     with pytest.raises(Waiting) as waiting:
         theatre.provision(drop_id)
     return str(waiting.value)
-
-
-def set_price(office: Office, price: str) -> None:
-    office.set_section("billing", unit_price=Decimal(price))
 
 
 class TestAwaitApproval:
@@ -53,11 +50,11 @@ class TestAwaitApproval:
     def test_another_plan_has_another_key(self, office: Office, theatre: Theatre, drop_id: str) -> None:
         """What was said to the old price is never read as an answer to the new one; the old price's key is as it was."""
         first = key_asked_by(theatre, drop_id)
-        price = str(office.here.settings.billing.unit_price)
+        settings = office.here.settings
 
-        set_price(office, "9.99")
+        office.here.settings = at_price(settings, Decimal("9"))
         changed = key_asked_by(theatre, drop_id)
-        set_price(office, price)
+        office.here.settings = settings
 
         assert changed != first
         assert key_asked_by(theatre, drop_id) == first
