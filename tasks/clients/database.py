@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -142,6 +142,14 @@ def insert_once(session: Session, row: type[Base], **values: Any) -> None:
     dialect = session.get_bind().dialect.name
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     session.execute(insert(row).values(**values).on_conflict_do_nothing())
+
+
+def insert_all_once(session: Session, row: type[Base], values: Sequence[Mapping[str, Any]]) -> None:
+    """As `insert_once`, of many rows in one statement; they all have the same columns."""
+    if values:
+        dialect = session.get_bind().dialect.name
+        insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+        session.connection().execute(insert(cast("Table", row.__table__)).on_conflict_do_nothing(), list(values))
 
 
 def lock_for_transaction(connection: Connection | Session, lock_id: int) -> None:

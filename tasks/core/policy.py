@@ -100,7 +100,7 @@ LETTER_TRIES: Final = 3  # of a channel that says it failed; the ticket has the 
 LETTER_UNSURE: Final = timedelta(minutes=10)  # a process that sends has ended by then, whatever became of it
 ACCOUNTS_AT_ONCE: Final = 500  # names a step gives
 MOST_SERIES: Final = 1000  # certificates with metrics of their own: Prometheus bears it, a person reads the first
-SCAN_CHUNK: Final = 2000  # certificates a step reads: under 2 MB, and half a second lost by a kill
+SCAN_CHUNK: Final = 5000  # certificates a step reads: some MB, and a second lost by a kill
 SCAN_FRESH: Final = timedelta(hours=12)  # a scan that stopped within it goes on where it was, an older one begins anew
 
 # --- What is served ---------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import CursorResult, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from tasks.clients.database import Database, insert_once
+from tasks.clients.database import Database, insert_all_once
 from tasks.clients.tables import CertificateRow, DeliveryRow, LetterRow, NoticeRow, SightingRow
 from tasks.core.errors import NotFound
 from tasks.core.expiry import Audience, Rung
@@ -25,8 +25,7 @@ from tasks.core.expiry import Audience, Rung
 _KEYS_AT_ONCE = 500  # of an UPDATE with a list of keys, far below every database's limit of parameters
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """Who is to be told of which certificate at which rung."""
 
     certificate_id: str
@@ -73,17 +72,9 @@ class Letters:
 
     def decide(self, notices: Sequence[Notice], at: datetime) -> None:
         """Record that somebody is to be told; a notice that is on record already stays as it is."""
+        values = [{"decided_at": at, "letter_id": None, **each._asdict()} for each in notices]
         with self._database.transaction() as session:
-            for each in notices:
-                insert_once(
-                    session,
-                    NoticeRow,
-                    certificate_id=each.certificate_id,
-                    rung=each.rung,
-                    audience=each.audience,
-                    account=each.account,
-                    decided_at=at,
-                )
+            insert_all_once(session, NoticeRow, values)
 
     def find_told(self, certificate_ids: Collection[str]) -> Mapping[tuple[str, Audience], frozenset[Rung]]:
         """Give the rungs on record, told or to be told, by certificate and audience."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, case, exists, func, literal, select, tuple_
 
@@ -14,8 +14,7 @@ from tasks.clients.tables import AssignmentRow, CertificateRow
 from tasks.core.model import Hostname
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """
     A certificate that an edge is meant to serve for a hostname; in the middle of a swap a hostname has two.
 
@@ -140,10 +139,8 @@ class ServedCertificates:
 
     def _read(self, wanted: Select[Any]) -> Sequence[Served]:
         with self._database.reading() as session:
-            return [
-                Served(Hostname(hostname), certificate_id, account, not_before, not_after, bool(ready))
-                for hostname, certificate_id, account, not_before, not_after, ready in session.execute(wanted)
-            ]
+            rows = session.connection().execute(wanted)  # not through the ORM: half as long, for a million rows
+            return [Served._make((*row[:-1], bool(row[-1]))) for row in rows]
 
 
 def _literal(moment: datetime, certificate_id: str) -> tuple[object, object]:
