@@ -26,7 +26,7 @@ from tasks.core.live import describe_challenge
 from tasks.core.model import Certificate, Handshake, Hostname, LedgerEntry, Plan, RemovalPlan, Site
 from tasks.core.orphans import Orphans
 from tasks.core.text import escape_markdown as escape
-from tasks.core.watch import ADVICE, Sighting
+from tasks.core.watch import ADVICE, Sighting, say_where
 
 _log = logging.getLogger(__name__)
 
@@ -163,18 +163,17 @@ def show_served(sightings: Sequence[Sighting], total: int) -> None:
 
 
 def render_served(sightings: Sequence[Sighting], total: int) -> str:
-    """Give the findings as a Markdown table, every cell escaped; of *total*, those that are given."""
+    """Give the findings in Markdown, those of one code below what to do about it; of *total*, those that are given."""
     if not sightings:
         return "## Everything is served as it should be"
-    head = "| Hostname | Account | Where | Finding | What was seen | What to do |\n|---|---|---|---|---|---|"
-    rows = [
-        "| "
-        + " | ".join(escape(x) for x in (each.hostname, each.account, each.place, each.code, each.detail))
-        + f" | {escape(ADVICE[each.code])} |"
-        for each in sightings
-    ]
-    more = f"\n\nand {total - len(sightings)} more." if total > len(sightings) else ""
-    return f"## {total} things are not as they should be\n\n" + "\n".join((head, *rows)) + more
+    parts = [f"## {total} things are not as they should be"]
+    for code, advice in ADVICE.items():
+        lines = [f"- **{escape(say_where(each))}**: {escape(each.detail)}" for each in sightings if each.code is code]
+        if lines:
+            parts += [f"### {code}", advice, "\n".join(lines)]
+    if total > len(sightings):
+        parts.append(f"and {total - len(sightings)} more.")
+    return "\n\n".join(parts)
 
 
 class Progress:

@@ -18,12 +18,12 @@ from tasks.core.working_days import say_distance
 WEEKS: Final = 13  # a quarter of a year; what ends later is one bar
 BAR_CHARACTERS: Final = 40
 _FULL, _PARTS = "█", " ▏▎▍▌▋▊▉"
-_SIGNS: Final = {
-    Rung.EXPIRED: "⛔ expired",
-    Rung.LAST_DAYS: "🔴 last days",
-    Rung.URGENT: "🟠 urgent",
-    Rung.REMIND: "🟡 remind",
-    Rung.OPEN_RENEWAL: "🔵 renewal open",
+_WORDS: Final = {
+    Rung.EXPIRED: "**EXPIRED**",
+    Rung.LAST_DAYS: "**last days**",
+    Rung.URGENT: "urgent",
+    Rung.REMIND: "remind",
+    Rung.OPEN_RENEWAL: "renewal open",
 }
 
 
@@ -102,7 +102,7 @@ def draw_picture(tally: Tally, lines: Sequence[Line], taken_at: datetime, now: d
     """
     numbers = " · ".join(
         [f"**{tally.total:,}** served", f"**{tally.total - tally.ready:,}** not seen on every edge"]
-        + [f"{_SIGNS[rung]} **{tally.rungs[rung]:,}**" for rung in reversed(RUNGS) if tally.rungs.get(rung)]
+        + [f"**{tally.rungs[rung]:,}** {rung}" for rung in reversed(RUNGS) if tally.rungs.get(rung)]
     )
     return "\n\n".join(
         (
@@ -136,11 +136,22 @@ def _bar(number: int, most: int) -> str:
 
 
 def _draw_table(lines: Sequence[Line], now: datetime) -> str:
-    head = "| Ends | | Hostname | Account | Rung | Seen on every edge | Customer told |\n|---|---|---|---|---|---|---|"
+    """Give the table in few columns: the page is narrow, and what must not be overlooked is in the third."""
+    head = "| Ends (UTC) | Hostname of account | Rung |\n|---|---|---|"
     rows = [
-        f"| {line.not_after:%Y-%m-%d %H:%M} | {say_distance(line.not_after, now)} | {escape_markdown(line.hostname)} "
-        f"| {escape_markdown(line.account)} | {_SIGNS[line.rung] if line.rung else ''} "
-        f"| {'yes' if line.ready else '**no**'} | {'yes' if line.told else ''} |"
+        f"| {_unbroken(f'{line.not_after:%d %b %Y %H:%M}')}, {_unbroken(say_distance(line.not_after, now))} "
+        f"| {escape_markdown(line.hostname)} of {escape_markdown(line.account)} | {_state(line)} |"
         for line in lines
     ]
     return "\n".join((head, *rows))
+
+
+def _state(line: Line) -> str:
+    said = [_WORDS[line.rung] if line.rung else ""]
+    said += [] if line.ready else ["**not seen on every edge**"]
+    said += [] if line.told or not line.rung else ["customer not told"]
+    return ", ".join(filter(None, said))
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")

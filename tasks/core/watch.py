@@ -22,6 +22,9 @@ EVERYBODY: Final = Hostname("-")
 """Stands for the hostname in a finding about an address that takes no connection from anybody."""
 
 
+_DIGITS: Final = 16  # of a leaf's SHA-256, in hex, as far as a person compares them
+
+
 class Code(StrEnum):
     """What is wrong. Stable: `docs/served.md` explains each."""
 
@@ -94,7 +97,8 @@ def judge_sight(sight: Sight, wanted: Collection[str], not_after: datetime, now:
         case Fault.NO_HANDSHAKE:
             return Code.NO_HANDSHAKE, "a connection, and no TLS handshake"
     if sight.leaf_sha256 not in wanted:
-        return Code.WRONG_LEAF, f"shows leaf {sight.leaf_sha256}, not {' or '.join(sorted(wanted))}"
+        meant = " or ".join(sorted(leaf[:_DIGITS] for leaf in wanted))
+        return Code.WRONG_LEAF, f"shows leaf {(sight.leaf_sha256 or '')[:_DIGITS]}, not {meant}"
     if sight.fault is Fault.EXPIRED or not_after <= now:
         return Code.EXPIRED, f"expired on {not_after:%Y-%m-%d %H:%M} UTC"
     if sight.fault is not None:
@@ -110,17 +114,18 @@ def write_about_sightings(sightings: Sequence[Sighting], left_out: int) -> Lette
     first = listed[0]
     parts = ["What the world gets is not what it should get:"]
     for code in Code:
-        lines = [f"* {_where(each)}: {each.detail}" for each in listed if each.code is code]
+        lines = [f"* {say_where(each)}: {each.detail}" for each in listed if each.code is code]
         if lines:
             parts.append("\n".join((f"[{code}] {ADVICE[code]}", *lines)))
     if left_out:
         parts.append(f"and {left_out} more. The artifact *served* of the run shows all.")
     parts.append("Nothing was repaired. You will not be told of these again unless they change.")
-    subject = f"Served wrongly: {total} finding{'s' if total > 1 else ''}; first {_where(first)}: {first.code}"
+    subject = f"Served wrongly: {total} finding{'s' if total > 1 else ''}; first {say_where(first)}: {first.code}"
     return Letter(subject, "\n\n".join(parts) + "\n")
 
 
-def _where(each: Sighting) -> str:
+def say_where(each: Sighting) -> str:
+    """Give the hostname, its account and the place in words."""
     if each.hostname == EVERYBODY:
         return each.place
     return f"{each.hostname} of {each.account}" + ("" if each.place == DNS else f" at {each.place}")

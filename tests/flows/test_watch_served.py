@@ -13,7 +13,7 @@ from tasks.core import policy
 from tasks.core.caa import Property
 from tasks.core.hand_over import lease_name
 from tasks.core.model import Certificate
-from tasks.core.watch import DNS, EVERYBODY, Code, Sighting
+from tasks.core.watch import ADVICE, DNS, EVERYBODY, Code, Sighting
 from tasks.watch_served import Patience, survey_served
 from tests.office import SHOP, Office
 
@@ -197,9 +197,10 @@ class TestTold:
 
 class TestArtifact:
     def test_shows_what_to_do(self) -> None:
-        """A row a finding; text from DNS breaks nothing."""
+        """Below the code and what to do about it; text from DNS breaks nothing."""
         shown = render_served([Sighting(SHOP, DNS, Code.DNS_ELSEWHERE, "acme", "it leads to a|b<i>")], 3)
-        assert "| shop.example.test | acme | dns | dns-elsewhere | it leads to a\\|b&lt;i&gt; |" in shown
+        assert f"### dns-elsewhere\n\n{ADVICE[Code.DNS_ELSEWHERE]}\n\n" in shown
+        assert "- **shop.example.test of acme**: it leads to a\\|b&lt;i&gt;" in shown
         assert "and 2 more." in shown
         assert render_served([], 0) == "## Everything is served as it should be"
 
