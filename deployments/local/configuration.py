@@ -27,7 +27,6 @@ CUSTOMER_ZONE = "example.test"
 EDGE_NAME = f"edge.{ZONE}"
 PIGGYBACK_DOMAIN = f"apps.{ZONE}"
 APPROVER = "olive"
-METRICS_FILE = "certferry.prom"  # in the stack's directory
 COLLEAGUE = "oscar"  # decides on what olive asked for herself
 
 _INHERITED = ("HOME", "LANG", "LC_ALL", "TERM", "TZ", "USER", "LOGNAME", "CERTFERRY_NGINX")
@@ -134,7 +133,6 @@ def render_settings(place: Place, upload_lifetime: timedelta | None = None, reco
             },
         },
         "front_desk": {"url": place.front_desk_url},
-        "expiry": {"metrics_file": METRICS_FILE},
         "operators": {"approvers": [APPROVER, COLLEAGUE]},
     }
     if upload_lifetime:

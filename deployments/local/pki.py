@@ -63,12 +63,12 @@ class LocalCA:
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         self._key = key
 
-    def issue(self, hostnames: Sequence[str], left: timedelta = LEAF_LIFETIME, age: timedelta = timedelta()) -> Issued:
-        """Issue a P-256 leaf for *hostnames*, valid since *age* and as long as *left*; wildcards are welcome."""
+    def issue(self, hostnames: Sequence[str]) -> Issued:
+        """Issue a P-256 leaf for *hostnames*; wildcards are welcome."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.DNSName(name) for name in hostnames])
         leaf = (
-            _template(hostnames[0], self._intermediate.subject, key, left, age)
+            _template(hostnames[0], self._intermediate.subject, key, LEAF_LIFETIME)
             .add_extension(names, critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(ca=False), critical=True)
@@ -114,11 +114,7 @@ def _authority(
 
 
 def _template(
-    name: str,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    left: timedelta,
-    age: timedelta = timedelta(),
+    name: str, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, lifetime: timedelta
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
@@ -127,8 +123,8 @@ def _template(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - age - _SKEW)
-        .not_valid_after(now + left)
+        .not_valid_before(now - _SKEW)
+        .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 

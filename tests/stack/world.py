@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
@@ -300,9 +299,9 @@ class Customer:
         assert ended.code == 0, ended
         return ended.document
 
-    def buy_certificate(self, **validity: timedelta) -> Issued:
+    def buy_certificate(self) -> Issued:
         """Get a certificate for the hostname, and put the four files into ``files``."""
-        issued = self.world.stack.ca.issue([self.hostname], **validity)
+        issued = self.world.stack.ca.issue([self.hostname])
         issued.write(self.home / "files")
         label = f"key of {self.hostname}"
         self.world.remember((label, Secrets.of_key(issued.key, label)))
@@ -325,9 +324,9 @@ class Customer:
         trust = str(self.world.stack.ca.root_file)
         return self.run("push", "edge", str(self.home / "files"), "--trust", trust, *options)
 
-    def hand_over(self, **validity: timedelta) -> tuple[str, str, Issued]:
+    def hand_over(self) -> tuple[str, str, Issued]:
         """Bring a hand-over to the approval gate; give the drop's id, the run's id and the certificate."""
-        issued = self.buy_certificate(**validity)
+        issued = self.buy_certificate()
         drop_id = self.create()
         return drop_id, self.push_and_ask(drop_id), issued
 
