@@ -118,8 +118,8 @@ def _fill(file: Path, size: int) -> None:
         )
         for edge in "ab":
             records.execute(
-                "INSERT INTO assignments (edge, hostname, certificate_id, bundle_sha256, proven_at) "
-                f"SELECT '{edge}', hostname, id, bundle_sha256, '{now}' FROM certificates"
+                "INSERT INTO assignments (edge, hostname, certificate_id, bundle_sha256, proven_at, leaving) "
+                f"SELECT '{edge}', hostname, id, bundle_sha256, '{now}', 0 FROM certificates"
             )
         records.execute("COMMIT")
         records.execute("ANALYZE")
