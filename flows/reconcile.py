@@ -18,7 +18,7 @@ from tasks.core.errors import CertferryError, EdgeUnavailable
 from tasks.core.model import Hostname
 from tasks.core.reconcile import Action, Repair, unknown_to_records
 from tasks.hold_lease import hold_lease_on
-from tasks.reconcile_edges import clear_edge, refill_edge, survey_edges
+from tasks.reconcile_edges import clear_edge, discard_bundle, refill_edge, survey_edges
 
 
 @flow(name="reconcile", log_prints=False)
@@ -53,3 +53,5 @@ def repair(action: Action) -> None:
                 refill_edge(action.edge, action.hostname)
             case Repair.REMOVE:
                 clear_edge(action.edge, action.hostname)
+            case Repair.DISCARD:
+                discard_bundle(action.edge, action.hostname, action.bundle_sha256)

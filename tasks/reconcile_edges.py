@@ -10,7 +10,7 @@ from tasks.clients.settings import Edge as EdgeSettings
 from tasks.core.errors import EdgeUnavailable, NotFound, ProofFailed
 from tasks.core.hand_over import lease_name
 from tasks.core.model import parse_hostname
-from tasks.core.reconcile import Action, plan_repairs
+from tasks.core.reconcile import Action, plan_discards, plan_repairs
 from tasks.retries import step
 
 
@@ -24,18 +24,20 @@ def survey_edges() -> tuple[list[Action], list[str]]:
     Undo: None is needed.
     """
     here = current()
-    observed, silent = {}, []
+    observed, loose, silent = {}, {}, []
     for edge in here.edges:
         try:
             edge.health()
-            observed[edge.name] = edge.list()
+            observed[edge.name], loose[edge.name] = edge.list(), edge.list_loose()
         except EdgeUnavailable as failure:
             silent.append(edge.name)
             note(str(failure))
     desired = here.certificates.list_assignments()
-    hostnames = {each.hostname for each in desired} | {hostname for hosts in observed.values() for hostname in hosts}
+    bundles = {bundle for hosts in observed.values() for bundle in hosts.values()}.union(*loose.values())
+    known = here.certificates.find_hostnames(bundles)
+    hostnames = {each.hostname for each in desired}.union(known.values(), *observed.values())
     busy = {hostname for hostname in hostnames if here.leases.is_held(lease_name(hostname), here.now())}
-    actions = list(plan_repairs(desired, observed, busy))
+    actions = [*plan_repairs(desired, observed, known, busy), *plan_discards(desired, loose, known, busy)]
     if actions or silent:
         show_repairs([f"{each.repair} {each.hostname} on {each.edge}" for each in actions], silent)
     return actions, silent
@@ -99,6 +101,28 @@ def clear_edge(edge_name: str, name: str) -> None:
         edge.remove(hostname)
         evidence = {"edge": edge_name, "bundle_sha256": bundle}
         here.audit.append("certferry", "edge.cleared", hostname, evidence, here.now())
+
+
+@step(EdgeUnavailable, "delete a key that lies on an edge for nothing")
+def discard_bundle(edge_name: str, name: str, bundle_sha256: str) -> None:
+    """
+    Delete a bundle of the hostname *name* that nothing points at, unless it is meant to be there after all.
+
+    Repeat: What is gone is gone.
+
+    Undo: None: whatever the records mean an edge to serve, `refill_edge` puts there again from the vault.
+
+    Raises:
+        EdgeUnavailable: It did not answer.
+    """
+    here, hostname = current(), parse_hostname(name)
+    edge, _ = _edge(here, edge_name)
+    meant = here.certificates.find_assignment(edge_name, hostname)
+    kept = (meant.bundle_sha256, meant.previous_bundle_sha256) if meant else ()
+    if bundle_sha256 not in kept and bundle_sha256 in edge.list_loose():
+        edge.discard(bundle_sha256)
+        evidence = {"edge": edge_name, "bundle_sha256": bundle_sha256}
+        here.audit.append("certferry", "edge.discarded", hostname, evidence, here.now())
 
 
 def _edge(here: Installation, name: str) -> tuple[Edge, EdgeSettings]:

@@ -62,6 +62,9 @@ class Edge(Protocol):
     def list(self) -> dict[Hostname, str]:
         """Give every hostname with the SHA-256 of the bundle it points at."""
 
+    def list_loose(self) -> set[str]:
+        """Give the SHA-256 of every bundle that is staged, and that neither a hostname nor piggyback points at."""
+
     def get(self, hostname: Hostname) -> str | None:
         """Give the SHA-256 of the bundle *hostname* points at, or None."""
 
@@ -134,6 +137,12 @@ class NginxEdge:
             links = sorted(link for link in (self._directory / "hosts").iterdir() if _is_hostname(link.name))
             pointed = ((Hostname(link.name), self._served(link)) for link in links)
             return {hostname: bundle for hostname, bundle in pointed if bundle}
+
+    def list_loose(self) -> set[str]:
+        with self._translated():  # the files first: one that is pointed at meanwhile is not loose
+            staged = {file.stem for file in (self._directory / "bundles").iterdir() if _SHA256.fullmatch(file.stem)}
+            links = [self._directory / "default", *(self._directory / "hosts").iterdir()]
+            return staged - {_target(link) for link in links}
 
     def get(self, hostname: Hostname) -> str | None:
         with self._translated():

@@ -246,6 +246,16 @@ class TestTakingOff:
         with pytest.raises(Drifted, match="bundle-not-staged"):
             world.edge.commit(SHOP, digest(issued.edge_pem))
 
+    def test_what_nothing_points_at_is_listed(self, world: World) -> None:
+        """A bundle is loose from its staging until a hostname points at it, and again after that; piggyback never is."""
+        assert world.edge.list_loose() == set()
+        bundle = digest(world.stage(SHOP).edge_pem)
+        assert world.edge.list_loose() == {bundle}
+        world.edge.commit(SHOP, bundle)
+        assert world.edge.list_loose() == set()
+        world.edge.restore(SHOP, None)
+        assert world.edge.list_loose() == {bundle}
+
     def test_discard_spares_a_bundle_that_is_served(self, world: World) -> None:
         """Neither a hostname's bundle nor piggyback can be discarded."""
         issued = world.serve(SHOP)

@@ -56,6 +56,11 @@ class FakeEdge:
         self._end("list")
         return {hostname: bundle for hostname, bundle in sorted(self.hosts.items()) if bundle in self.bundles}
 
+    def list_loose(self) -> set[str]:
+        self._begin("list_loose", "")
+        self._end("list_loose")
+        return set(self.bundles) - {*self.hosts.values(), self.piggyback}
+
     def get(self, hostname: Hostname) -> str | None:
         self._begin("get", hostname)
         self._end("get")

@@ -6,13 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from tasks.clients.bundles import fetch_bundle
 from tasks.core import policy
 from tasks.core.errors import EdgeUnavailable, ProofFailed, Rejected
 from tasks.core.hand_over import lease_name
 from tasks.core.model import Certificate, Hostname
 from tasks.core.reconcile import Action, Repair
 from tasks.provision_edges import release_edges
-from tasks.reconcile_edges import clear_edge, refill_edge, survey_edges
+from tasks.reconcile_edges import clear_edge, discard_bundle, refill_edge, survey_edges
 from tests.office import SHOP, Office
 
 
@@ -39,7 +40,9 @@ class TestRefill:
 
         assert office.served() == [certificate.bundle_sha256] * 2
         assert survey_edges.fn() == ([], [])
-        assert [call for call in office.edges[1].calls[len(calls) :] if call[0] not in ("health", "list")] == []
+        assert [
+            call for call in office.edges[1].calls[len(calls) :] if call[0] not in ("health", "list", "list_loose")
+        ] == []
         assert "edge.refilled" in office.actions(certificate.drop_id)
 
     def test_again_it_changes_nothing(self, office: Office, certificate: Certificate) -> None:
@@ -128,3 +131,37 @@ class TestClear:
         """A hand-over that was put back leaves nothing for reconcile to do."""
         release_edges.fn(certificate.drop_id)
         assert survey_edges.fn() == ([], [])
+
+
+class TestDiscard:
+    @pytest.fixture(name="left")
+    def _left(self, office: Office) -> Certificate:
+        """A hand-over that is on record, and whose bundle was left on edge a by a process that died."""
+        certificate = office.match()
+        office.edges[0].stage(certificate.bundle_sha256, fetch_bundle(office.here, certificate, office.here.now()))
+        return certificate
+
+    def test_a_key_that_nothing_points_at_is_deleted(self, office: Office, left: Certificate) -> None:
+        """A second pass plans nothing, and the audit trail says what went."""
+        action = Action(Repair.DISCARD, "a", SHOP, left.bundle_sha256)
+
+        assert survey_edges.fn() == ([action], [])
+        for _ in range(2):
+            discard_bundle.fn("a", SHOP, left.bundle_sha256)
+
+        assert office.edges[0].bundles == {}
+        assert survey_edges.fn() == ([], [])
+        assert office.actions(SHOP) == ["edge.discarded"]
+
+    def test_what_is_meant_to_be_there_meanwhile_stays(self, office: Office, left: Certificate) -> None:
+        """The plan may be older than the records."""
+        office.here.certificates.assign("a", left, None)
+        discard_bundle.fn("a", SHOP, left.bundle_sha256)
+        assert left.bundle_sha256 in office.edges[0].bundles
+        assert survey_edges.fn() == ([], [])
+
+    def test_what_is_served_meanwhile_stays(self, office: Office, left: Certificate) -> None:
+        """Whoever pointed at it did so after the plan was made."""
+        office.edges[0].commit(SHOP, left.bundle_sha256)
+        discard_bundle.fn("a", SHOP, left.bundle_sha256)
+        assert office.edges[0].hosts[SHOP] == left.bundle_sha256

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -13,6 +14,8 @@ from tasks.clients.database import Database, insert_once
 from tasks.clients.tables import AssignmentRow, CertificateRow, CompromisedKeyRow, ConfirmationRow, DropRow
 from tasks.core.errors import HandOverClosed, NotFound, ProofFailed
 from tasks.core.model import Certificate, Handshake, Hostname
+
+_ASKED_AT_ONCE: Final = 500  # values in one query: SQLite took 999 for long
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,16 @@ class Certificates:
         with self._database.reading() as session:
             row = session.scalars(_of_drop(drop_id)).one_or_none()
             return _certificate(row) if row else None
+
+    def find_hostnames(self, bundles: Collection[str]) -> dict[str, Hostname]:
+        """Give the hostname of each of *bundles* (SHA-256) whose certificate is on record."""
+        found: dict[str, Hostname] = {}
+        with self._database.reading() as session:
+            for some in _chunks(sorted(bundles)):
+                columns = (CertificateRow.bundle_sha256, CertificateRow.hostname)
+                wanted = select(*columns).where(CertificateRow.bundle_sha256.in_(some))
+                found |= {bundle: Hostname(hostname) for bundle, hostname in session.execute(wanted)}
+        return found
 
     def list_of(self, hostname: Hostname, account: str) -> tuple[Certificate, ...]:
         """Give all certificates that came in for the account's hostname, oldest first."""
@@ -235,6 +248,10 @@ class Certificates:
         with self._database.reading() as session:
             row = session.scalars(_confirmation_of(certificate_id)).one_or_none()
             return row.id if row else None
+
+
+def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (values[start : start + _ASKED_AT_ONCE] for start in range(0, len(values), _ASKED_AT_ONCE))
 
 
 def _row(session: Session, certificate_id: str) -> CertificateRow:
