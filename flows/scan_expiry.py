@@ -7,7 +7,7 @@ and hourly over what ends soon. Cut short, it goes on where it was; after an out
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow
 
@@ -23,17 +23,18 @@ from tasks.scan_expiry import scan_name, survey_expiry
 from tasks.show_expiry import expected_number, show_expiry
 from tasks.write_letters import list_accounts_due, list_renewals_due, write_letter, write_operators_letter
 
+PaceName = Literal["all", "last-days"]  # the names in `Pace`, of which Prefect would show a type and no title
 _PACE = "`all` looks at everything that is served, `last-days` at what ends within days."
 
 
 @flow(name="scan-expiry", log_prints=False)
-def scan_expiry(pace: Annotated[Pace, form_field("Pace", _PACE, "all")] = Pace.ALL) -> Any:
+def scan_expiry(pace: Annotated[PaceName, form_field("Pace", _PACE, "all")] = "all") -> Any:
     """
     Look at what is served, open the renewals that are due, write one letter an account, send what is written.
 
     Nobody is told of the same rung of a certificate twice, or while others must act.
     """
-    with Progress("expiry-scan", expected_number(scan_name(pace))) as progress:
+    with Progress("expiry-scan", expected_number(scan_name(Pace(pace)))) as progress:
         while seen := survey_expiry(pace):
             progress.reach(seen)
     troubles = write_letters()

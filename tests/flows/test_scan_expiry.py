@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from flows import scan_expiry as flow_module
-from flows.scan_expiry import scan_expiry
+from flows.scan_expiry import PaceName, scan_expiry
 from flows.watch_drops import watch_drops
 from tasks.clients.records.letters import Delivered
 from tasks.confirm_edges import confirm_edges
@@ -83,7 +83,8 @@ class TestTheLadder:
         subjects = []
         for rung in Rung:
             move_to(office, certificate, rung)
-            for pace in (Pace.ALL, Pace.LAST_DAYS, Pace.ALL):
+            paces: tuple[PaceName, ...] = ("all", "last-days", "all")
+            for pace in paces:
                 assert scan_expiry.fn(pace) is None
             subjects.append(letters(office)[-1].subject)
             assert len(letters(office)) == len(subjects)
@@ -93,10 +94,10 @@ class TestTheLadder:
     def test_the_hourly_pace_sees_what_ends_within_days(self, office: Office, certificate: Certificate) -> None:
         """And leaves what is farther off to the daily one."""
         move_to(office, certificate, Rung.REMIND)
-        scan_expiry.fn(Pace.LAST_DAYS)
+        scan_expiry.fn("last-days")
         assert letters(office) == []
         move_to(office, certificate, Rung.URGENT)
-        scan_expiry.fn(Pace.LAST_DAYS)
+        scan_expiry.fn("last-days")
         assert len(letters(office)) == 1
 
     def test_after_an_outage_one_letter_and_not_all_that_were_missed(
