@@ -18,6 +18,8 @@ def confirm_edges(drop_id: str) -> int:
     """
     Shake hands with both edges under the hostname, ask the app through each, and record the proof; give its id.
 
+    What was served before is superseded from now on: it can be put back for a while.
+
     The leaf must be the approved one, the chain must lead to a trusted root, and the app must answer 200 to 499.
 
     Repeat: A proof on record is given, and the ticket is not answered twice.
@@ -37,6 +39,7 @@ def confirm_edges(drop_id: str) -> int:
     confirmation = here.certificates.find_confirmation(certificate.id)
     if confirmation is None:
         confirmation = _prove(here, certificate, now)
+    here.certificates.mark_superseded(certificate.hostname, now)
     here.audit.append_once("certferry", "edges.confirmed", drop_id, {"confirmation": confirmation}, now)
     _answer(here, certificate, now)
     return confirmation

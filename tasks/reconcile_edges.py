@@ -6,8 +6,9 @@ from tasks.artifacts import note, show_repairs
 from tasks.clients.bundles import fetch_bundle
 from tasks.clients.edges import Edge
 from tasks.clients.installation import Installation, current
+from tasks.clients.proofs import prove_leaf
 from tasks.clients.settings import Edge as EdgeSettings
-from tasks.core.errors import EdgeUnavailable, NotFound, ProofFailed
+from tasks.core.errors import EdgeUnavailable, NotFound
 from tasks.core.hand_over import lease_name
 from tasks.core.model import parse_hostname
 from tasks.core.reconcile import Action, plan_discards, plan_repairs
@@ -71,14 +72,7 @@ def refill_edge(edge_name: str, name: str) -> None:
     if edge.get(hostname) != certificate.bundle_sha256:
         edge.stage(certificate.bundle_sha256, fetch_bundle(here, certificate, now))
         edge.commit(hostname, certificate.bundle_sha256)
-    shown = here.probe.handshake(settings, hostname, here.settings.trust, now)
-    if shown.leaf_sha256 != certificate.leaf_sha256:
-        raise ProofFailed(
-            f"{hostname} on {edge_name}",
-            got=f"a handshake shows leaf {shown.leaf_sha256}",
-            wanted=f"leaf {certificate.leaf_sha256}, which was put on it again",
-            do="Look at this edge.",
-        )
+    prove_leaf(here, settings, certificate, now)
     here.audit.append("certferry", "edge.refilled", certificate.drop_id, {"edge": edge_name, "hostname": hostname}, now)
 
 

@@ -27,10 +27,7 @@ def fetch_bundle(here: Installation, certificate: Certificate, now: datetime) ->
 
         NotFound: Its data key is shredded.
     """
-    _check_still_valid(certificate, now)
-    blocked = certificate.spki_sha256 in here.terms(certificate.hostname, now).rules.blocked_keys
-    compromised = blocked or here.certificates.is_compromised(certificate.spki_sha256)
-    check_key_clean(certificate.hostname, certificate.spki_sha256, compromised)
+    check_still_good(here, certificate, now)
     context = vault_context(certificate.id, here.drops.fetch(certificate.drop_id))
     data_key = here.keys.unwrap(here.certificates.fetch_data_key(certificate.id), context)
     sealed = here.vault.get(certificate.vault_key, certificate.vault_version)
@@ -46,6 +43,19 @@ def fetch_bundle(here: Installation, certificate: Certificate, now: datetime) ->
             code="bundle-differs",
         )
     return bundle
+
+
+def check_still_good(here: Installation, certificate: Certificate, now: datetime) -> None:
+    """
+    Raise unless *certificate* may still be served.
+
+    Raises:
+        Rejected: Code ``expired``; or ``key-compromised``: its key was seen in a ticket since it came in, or blocked.
+    """
+    _check_still_valid(certificate, now)
+    blocked = certificate.spki_sha256 in here.terms(certificate.hostname, now).rules.blocked_keys
+    compromised = blocked or here.certificates.is_compromised(certificate.spki_sha256)
+    check_key_clean(certificate.hostname, certificate.spki_sha256, compromised)
 
 
 def _check_still_valid(certificate: Certificate, now: datetime) -> None:

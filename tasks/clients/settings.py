@@ -302,6 +302,12 @@ class Disabling(Section):
     vault_grace: Duration = Field(policy.VAULT_GRACE, description="How long the sealed copies are kept.")
 
 
+class Renewals(Section):
+    """What happens when a certificate takes the place of another."""
+
+    kept: Duration = Field(policy.SUPERSEDED_KEPT, description="How long the one before can be put back.")
+
+
 class FrontDesk(Section):
     """The customers' door."""
 
@@ -331,6 +337,7 @@ class Settings(BaseSettings):
     edges: list[Edge] = Field(min_length=2, max_length=2, description="The pair.")
     billing: Billing
     disabling: Disabling = Disabling()
+    renewals: Renewals = Renewals()
     front_desk: FrontDesk = FrontDesk()
     operators: Operators
     expiry: Expiry = Expiry()

@@ -189,6 +189,8 @@ class CertificateRow(Base):
     wrapped_data_key: Mapped[bytes | None] = mapped_column(ShreddableBytes)
     """The vault object's data key, wrapped; NULL once the vault copy is shredded."""
     created_at: Mapped[datetime]
+    superseded_at: Mapped[datetime | None] = mapped_column(index=True)
+    retired_at: Mapped[datetime | None]
 
 
 class CompromisedKeyRow(Base):

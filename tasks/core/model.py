@@ -339,6 +339,10 @@ class Certificate:
         bundle_sha256: Of the PEM that an edge loads (key, leaf, chain); also its file name there.
 
         dns_names: The leaf's SANs of type DNS, sorted.
+
+        superseded_at: Since when another certificate is served in its place; it can be put back for a while.
+
+        retired_at: When its key was destroyed, because that time was over.
     """
 
     id: str
@@ -356,6 +360,8 @@ class Certificate:
     not_after: datetime
     vault_key: str
     vault_version: str
+    superseded_at: datetime | None = None
+    retired_at: datetime | None = None
 
 
 @dataclass(frozen=True)

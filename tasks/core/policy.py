@@ -44,6 +44,7 @@ LEASE_LIFETIME: Final = timedelta(seconds=20)  # of a lease that is not renewed:
 LEASE_RENEWAL: Final = timedelta(seconds=5)  # three tries before it runs out
 LEASE_PATIENCE: Final = timedelta(seconds=30)  # longer than a lifetime: a dead holder is outwaited
 RENEWAL_NAME_CHARS: Final = 50  # of the 63 of a name: room for what tells two apart, and a person types it
+SUPERSEDED_KEPT: Final = timedelta(days=7)  # a new certificate's faults show in a week; each day more, a key lies about
 NO_PATIENCE: Final = timedelta(0)  # of a watcher: what is at work now needs no care, and comes round again
 RUN_START_TIME: Final = timedelta(seconds=30)  # from a worker's first word to the run's lease: 5 s, if busy 15
 MOST_RESTARTS: Final = 20  # of one run by watch_drops; a run that fails this often needs a person

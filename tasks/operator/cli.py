@@ -127,6 +127,19 @@ def force_https(
     return commands.switch_https(hostname, switch, name), views.draw_facts
 
 
+@app.command
+def rollback(
+    hostname: str,
+    /,
+    *,
+    name: Annotated[str, Parameter(help="Your name, for the record.")],
+    reason: Annotated[str, Parameter(help="Why; the customer reads it on the ticket.")],
+    forward: Annotated[bool, Parameter(help="To the newest certificate again.", negative="")] = False,
+) -> Answer:
+    """Put the previous certificate of a hostname back on both edges, at once. Asked twice, it goes no further back."""
+    return commands.roll_back(hostname, name, reason, forward), views.draw_facts
+
+
 @audit.command(name="verify")
 def verify_audit() -> Answer:
     """Recompute the chain; exit code 1 if an entry was edited, removed or moved."""

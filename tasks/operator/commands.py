@@ -8,6 +8,7 @@ store and Prefect. A gate is answered through Prefect, as in its UI: the run its
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -27,10 +28,13 @@ from tasks.core.model import Drop, parse_hostname, parse_id
 from tasks.customer.private import write_private
 from tasks.describe_hand_over import describe
 from tasks.describe_site import describe_site
+from tasks.hold_lease import hold_lease_on
 from tasks.issue_invitation import issue_invitation
 from tasks.issue_token import issue_token
 from tasks.onboard import Onboarding, onboard
+from tasks.plan_rollback import plan_rollback
 from tasks.request_force_https import wish_by_form
+from tasks.roll_back_edges import roll_back_edges
 
 
 def onboard_file(file: Path, now: datetime) -> list[dict[str, Any]]:
@@ -156,6 +160,24 @@ def switch_https(hostname: str, switch: str, name: str) -> dict[str, Any]:
     run = here.orchestrator.start("force-https/force-https", wanted, key, f"force HTTPS for {recorded.hostname}")
     rule = recorded.rule.header or "none" if recorded.rule else "none"
     return {"hostname": recorded.hostname, "redirect": recorded.redirect, "hsts": rule, "run": run}
+
+
+def roll_back(hostname: str, name: str, reason: str, forward: bool) -> dict[str, Any]:
+    """
+    Let both edges serve the previous certificate of *hostname*, or the newest again; at once, without Prefect.
+
+    Raises:
+        NotFound: It has no certificate.
+
+        NotReady: A hand-over is at work on it.
+
+        Rejected: Code ``no-previous``, ``not-kept``, ``expired`` or ``key-compromised``.
+    """
+    here, asked = current(), f"cli-{os.urandom(8).hex()}"
+    with hold_lease_on(parse_hostname(hostname), asked):
+        chosen = here.certificates.fetch(plan_rollback.fn(hostname, "forward" if forward else "back"))
+        roll_back_edges.fn(asked, chosen.id, name, reason)
+    return {"hostname": chosen.hostname, "served": chosen.leaf_sha256, "until": chosen.not_after.isoformat()}
 
 
 def verify_audit() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tasks.adjust_billing import adjust_billing
 from tasks.confirm_edges import confirm_edges
 from tasks.core.invitation import parse_invitation
+from tasks.core.model import Outcome
 from tests.office import SHOP
 from tests.operator.conftest import Operator
 
@@ -181,3 +182,27 @@ class TestUsage:
     def test_malformed_drop_id_is_refused(self, operator: Operator) -> None:
         """An id that cannot be one is refused before anything is looked up."""
         assert operator.refused("status", "drop-1") == (1, "bad-input")
+
+
+class TestRollback:
+    def test_puts_the_previous_one_back_without_prefect(self, operator: Operator) -> None:
+        """At once and with Prefect down: it is there for the hour in which something is wrong."""
+        office = operator.office
+        first = office.provision()
+        confirm_edges.fn(first.drop_id)
+        office.here.drops.close(first.drop_id, Outcome.COMPLETED, None, None)
+        second = office.provision("renewal")
+        confirm_edges.fn(second.drop_id)
+        office.runs.down = True
+
+        done = operator.succeed("rollback", SHOP, "--name", "olga", "--reason", "The app pins the old one.")
+
+        assert done["served"] == first.leaf_sha256
+        assert office.served() == [first.bundle_sha256] * 2
+
+    def test_says_why_it_is_refused(self, operator: Operator) -> None:
+        """A hostname with its first certificate has none to go back to."""
+        certificate = operator.office.provision()
+        confirm_edges.fn(certificate.drop_id)
+
+        assert operator.refused("rollback", SHOP, "--name", "olga", "--reason", "x") == (1, "no-previous")

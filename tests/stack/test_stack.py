@@ -164,8 +164,8 @@ class TestRunningStack:
         automations = [each["name"] for each in world.prefect.call("POST", "/automations/filter", {})]
 
         rounds = {"watch-tickets", "watch-drops", "recover", "reconcile", "watch-force-https", "watch-removals"}
-        rounds |= {"scan-expiry", "watch-served", "sweep-drops"}
-        starts = {"open-drop", "provision", "renew", "onboard", "destroy-drop", "force-https", "disable"}
+        rounds |= {"retire", "scan-expiry", "watch-served", "sweep-drops"}
+        starts = {"open-drop", "provision", "renew", "rollback", "onboard", "destroy-drop", "force-https", "disable"}
         assert deployed == rounds | starts
         assert sorted(automations) == ["certferry-heartbeat-lost", "certferry-retry-crashed"]
 

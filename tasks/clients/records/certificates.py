@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
@@ -202,6 +202,62 @@ class Certificates:
             rows = session.scalars(select(AssignmentRow).order_by(AssignmentRow.edge, AssignmentRow.hostname))
             return tuple(_assignment(row) for row in rows)
 
+    def list_confirmed(self, hostname: Hostname) -> tuple[Certificate, ...]:
+        """Give all that both edges were ever seen serving for *hostname*, in the order of their proofs."""
+        wanted = (
+            select(CertificateRow)
+            .join(ConfirmationRow, ConfirmationRow.certificate_id == CertificateRow.id)
+            .where(CertificateRow.hostname == hostname)
+            .order_by(ConfirmationRow.id)
+        )
+        with self._database.reading() as session:
+            return tuple(_certificate(row) for row in session.scalars(wanted))
+
+    def reassign(self, hostname: Hostname, certificates: Mapping[str, str]) -> None:
+        """
+        Record what each edge is meant to serve for *hostname* from now on: by its name, a certificate's id.
+
+        For what was confirmed before, so it counts as proven; all edges at once, before any is touched.
+        """
+        with self._database.transaction() as session:
+            for edge, certificate_id in sorted(certificates.items()):
+                meant, proof = _row(session, certificate_id), session.scalars(_confirmation_of(certificate_id)).one()
+                insert_once(session, AssignmentRow, edge=edge, hostname=hostname, **_meant(meant))
+                row = session.get_one(AssignmentRow, (edge, hostname), with_for_update=True)
+                if row.certificate_id != certificate_id:
+                    row.previous_bundle_sha256 = row.bundle_sha256
+                    row.certificate_id, row.bundle_sha256 = meant.id, meant.bundle_sha256
+                row.proven_at = row.proven_at or proof.at
+                meant.superseded_at = None
+
+    def mark_superseded(self, hostname: Hostname, at: datetime) -> None:
+        """Record that what both edges were once seen serving, and none is meant to serve, is superseded; once each."""
+        wanted = select(CertificateRow).where(
+            CertificateRow.hostname == hostname,
+            CertificateRow.superseded_at.is_(None),
+            CertificateRow.id.in_(select(ConfirmationRow.certificate_id)),
+            CertificateRow.id.not_in(select(AssignmentRow.certificate_id)),
+        )
+        with self._database.transaction() as session:
+            for row in session.scalars(wanted.with_for_update()):
+                row.superseded_at = at
+
+    def list_superseded(self, before: datetime) -> tuple[Certificate, ...]:
+        """Give those superseded by *before*, not retired, and meant for no edge; oldest first."""
+        wanted = select(CertificateRow).where(
+            CertificateRow.superseded_at <= before,
+            CertificateRow.retired_at.is_(None),
+            CertificateRow.id.not_in(select(AssignmentRow.certificate_id)),
+        )
+        with self._database.reading() as session:
+            return tuple(_certificate(row) for row in session.scalars(wanted.order_by(CertificateRow.superseded_at)))
+
+    def mark_retired(self, certificate_id: str, at: datetime) -> None:
+        """Record that its key is destroyed everywhere; the first time stays."""
+        with self._database.transaction() as session:
+            row = _row(session, certificate_id)
+            row.retired_at = row.retired_at or at
+
     def mark_proven(self, edge: str, hostname: Hostname, at: datetime) -> None:
         """
         Record that a handshake has shown what is assigned; the first time stays.
@@ -259,6 +315,10 @@ def _row(session: Session, certificate_id: str) -> CertificateRow:
     if row is None:
         raise NotFound.named("certificate", certificate_id)
     return row
+
+
+def _meant(row: CertificateRow) -> dict[str, object]:
+    return {"certificate_id": row.id, "bundle_sha256": row.bundle_sha256, "previous_bundle_sha256": None}
 
 
 def _check_live(session: Session, certificate: Certificate) -> None:
@@ -319,6 +379,8 @@ def _certificate(row: CertificateRow) -> Certificate:
         not_after=row.not_after,
         vault_key=row.vault_key,
         vault_version=row.vault_version,
+        superseded_at=row.superseded_at,
+        retired_at=row.retired_at,
     )
 
 
