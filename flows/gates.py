@@ -30,6 +30,7 @@ from tasks.plan_removal import plan_removal
 from tasks.record_approval import find_approval, record_approval
 from tasks.refused_answers import find_refused_answers, record_refused_answer
 from tasks.resume_provision import TICKET_GATE
+from tasks.waive_approval import find_changes
 
 
 class TicketAnswer(RunInput):
@@ -107,10 +108,11 @@ def await_approval(drop_id: str) -> str:
         if approval:
             check_approved(approval)
             return digest
-        show_plan(plan, digest)
+        changes = find_changes(drop_id)
+        show_plan(plan, digest, changes)
         # the digest is in the key: an answer to another plan is never read as one to this
         question = _next_question(drop_id, f"approval-{digest[:16]}")
-        answer = _ask_approval(render_plan(plan, digest), question)
+        answer = _ask_approval(render_plan(plan, digest, changes), question)
         refusal = _try_decision(drop_id, digest, answer)
         if refusal:
             record_refused_answer(drop_id, question.key, str(refusal))

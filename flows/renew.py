@@ -22,6 +22,7 @@ from tasks.destroy_drop import destroy_drop
 from tasks.ingest_secrets import ingest_secrets
 from tasks.provision_edges import provision_edges
 from tasks.sweep_drop import sweep_drop
+from tasks.waive_approval import waive_approval
 
 
 @flow(
@@ -53,9 +54,10 @@ def carry(drop_id: str) -> Receipt:
     # (3) The customer asks for it, from the address on the account. May take days.
     ticket_id = await_ticket(drop_id)
 
-    # (4) A person approves this very plan; both edges are swapped, one after the other. May take days.
+    # (4) A person approves this very plan, unless policy waives it: then nothing but dates may change. May take days.
+    waive_approval(drop_id)
     plan_sha256 = await_approval(drop_id)
-    provision_edges(drop_id, plan_sha256)
+    provision_edges(drop_id, plan_sha256)  # swapped, one after the other
 
     # (5) Both edges show the certificate, seen from outside. The ticket is answered.
     confirmation_id = confirm_edges(drop_id)

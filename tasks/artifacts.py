@@ -25,6 +25,7 @@ from tasks.core.doctor.verdict import Verdict
 from tasks.core.live import describe_challenge
 from tasks.core.model import Certificate, Handshake, Hostname, LedgerEntry, Plan, RemovalPlan, Site
 from tasks.core.orphans import Orphans
+from tasks.core.renewal import Change
 from tasks.core.text import escape_markdown as escape
 from tasks.core.watch import ADVICE, Sighting, say_where
 
@@ -43,13 +44,23 @@ def render_table(rows: Iterable[tuple[str, object]], header: tuple[str, str] = (
     return "\n".join(lines)
 
 
-def render_plan(plan: Plan | RemovalPlan, digest: str) -> str:
-    """Give the plan as an operator reads it before deciding."""
+def render_changes(changes: Sequence[Change]) -> str:
+    """Give what a renewal changes: what is served now, against what is to take its place."""
+    lines = ["| | Served now | New | As before, or better |", "|---|---|---|---|"]
+    for each in changes:
+        holds = "yes" if each.holds else "**no**"
+        lines.append(f"| {escape(each.rule)} | {escape(each.old)} | {escape(each.new)} | {holds} |")
+    return "\n".join(lines)
+
+
+def render_plan(plan: Plan | RemovalPlan, digest: str, changes: Sequence[Change] = ()) -> str:
+    """Give the plan as an operator reads it before deciding; with *changes*, it is a renewal."""
     if isinstance(plan, RemovalPlan):
         return _render_removal(plan, digest)
     return "\n\n".join(
         (
             f"## Put the certificate of {escape(plan.hostname)} on both edges?",
+            *(("### What changes", render_changes(changes), "### The new certificate") if changes else ()),
             render_table(
                 (
                     ("Hostname", plan.hostname),
@@ -63,13 +74,14 @@ def render_plan(plan: Plan | RemovalPlan, digest: str) -> str:
                     ("Valid until", plan.not_after.isoformat()),
                     ("Fingerprint (SHA-256)", in_groups(plan.leaf_sha256)),
                     ("Edges", ", ".join(plan.edges)),
-                    ("Price", describe_price(plan)),
+                    ("Price", "nothing new: the pair is paid for" if changes else describe_price(plan)),
                     ("Drop", plan.drop_id),
                     ("Digest of this plan", in_groups(digest)),
                 )
             ),
             "**Approve** puts the bundle on both edges, one after the other, proves each by a TLS handshake, and puts "
-            "both back if one fails. Then the ticket is answered and the account pays the price above.",
+            "both back if one fails. Then the ticket is answered"
+            f"{'.' if changes else ' and the account pays the price above.'}",
             "**Reject** changes no edge: the drop and the vault copy are destroyed, the ticket is answered with your "
             "note, and the run ends. The customer would have to start again.",
         )
@@ -107,8 +119,15 @@ def note(text: str) -> None:
     log.info(text)
 
 
-def show_plan(plan: Plan | RemovalPlan, digest: str) -> None:
-    _show(f"plan-{_key(plan.hostname)}", render_plan(plan, digest), f"The plan for {plan.hostname}")
+def show_plan(plan: Plan | RemovalPlan, digest: str, changes: Sequence[Change] = ()) -> None:
+    _show(f"plan-{_key(plan.hostname)}", render_plan(plan, digest, changes), f"The plan for {plan.hostname}")
+
+
+def show_changes(hostname: Hostname, changes: Sequence[Change], waived: bool) -> None:
+    """Show what a renewal changes, and why a person is asked about it, or not."""
+    verdict = "Nothing but dates changes: policy approved it." if waived else "A person is asked about it."
+    markdown = f"## The renewal of {escape(hostname)}\n\n{verdict}\n\n{render_changes(changes)}"
+    _show(f"renewal-{_key(hostname)}", markdown, f"What the renewal of {hostname} changes")
 
 
 def show_certificate(certificate: Certificate, warnings: Sequence[str]) -> None:

@@ -50,9 +50,8 @@ def provision_edges(drop_id: str, plan_sha256: str) -> None:
     drop = here.drops.fetch(drop_id)
     check_live(drop)
     certificate = here.certificates.fetch(fetch_approved_plan(here, drop, plan_sha256).certificate_id)
-    done = (
-        here.certificates.find_confirmation(certificate.id) is not None
-    )  # what came after it may have been a rollback
+    # confirmed once, the edges are left alone: what came after it may have been a rollback
+    done = here.certificates.find_confirmation(certificate.id) is not None
     if not (done or all(_is_proven(here, edge, certificate) for edge in here.edges)):
         _provision(here, certificate, now)
     here.audit.append_once(

@@ -41,6 +41,7 @@ from tasks.core.expiry import Ladder, RungRule
 from tasks.core.expiry import Rung as ExpiryRung
 from tasks.core.model import Hostname, Placement, Price, parse_hostname
 from tasks.core.price import PriceBook
+from tasks.core.renewal import POLICY
 
 
 def _hostname(text: str) -> Hostname:
@@ -305,6 +306,7 @@ class Disabling(Section):
 class Renewals(Section):
     """What happens when a certificate takes the place of another."""
 
+    waive_approval: bool = Field(False, description="Nobody is asked about a renewal that changes nothing but dates.")
     kept: Duration = Field(policy.SUPERSEDED_KEPT, description="How long the one before can be put back.")
 
 
@@ -319,6 +321,12 @@ class Operators(Section):
     """Who may approve. Prefect knows no identities, so the form's name must be one of these."""
 
     approvers: list[str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if any(name.strip().casefold() == POLICY for name in self.approvers):
+            raise ValueError(f"{POLICY} is what stands on record where no person was asked")
+        return self
 
 
 class Settings(BaseSettings):

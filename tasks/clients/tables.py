@@ -189,6 +189,10 @@ class CertificateRow(Base):
     wrapped_data_key: Mapped[bytes | None] = mapped_column(ShreddableBytes)
     """The vault object's data key, wrapped; NULL once the vault copy is shredded."""
     created_at: Mapped[datetime]
+    key_kind: Mapped[str | None] = mapped_column(String(32))
+    root_sha256: Mapped[str | None] = mapped_column(String(64))
+    trust: Mapped[str | None] = mapped_column(String(16))
+    warned: Mapped[list[str] | None]
     superseded_at: Mapped[datetime | None] = mapped_column(index=True)
     retired_at: Mapped[datetime | None]
 

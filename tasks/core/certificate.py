@@ -127,16 +127,19 @@ def _validate(path: Path, terms: Terms) -> list[Finding]:
 
 
 def _bundle(path: Path, contents: Contents, findings: tuple[Finding, ...]) -> CheckedBundle:
-    leaf = path.leaf
+    leaf, key = path.leaf, describe_certified(path.leaf)
+    assert path.root is not None  # noqa: S101 - a path without a root is refused
     return CheckedBundle(
         leaf_sha256=leaf.fingerprint(hashes.SHA256()).hex(),
-        spki_sha256=hashlib.sha256(describe_certified(leaf).spki or b"").hexdigest(),
+        spki_sha256=hashlib.sha256(key.spki or b"").hexdigest(),
         subject=printable(leaf.subject.rfc4514_string()),
         issuer=printable(leaf.issuer.rfc4514_string()),
         serial=format(leaf.serial_number, "x"),
         dns_names=tuple(sorted({printable(name.lower(), 253) for name in dns_names(leaf)})),
         not_before=leaf.not_valid_before_utc,
         not_after=leaf.not_valid_after_utc,
+        key_kind=key.named,
+        root_sha256=path.root.fingerprint(hashes.SHA256()).hex(),
         leaf_pem=leaf.public_bytes(Encoding.PEM),
         chain_pem=tuple(link.public_bytes(Encoding.PEM) for link in path.links),
         manifest=contents.manifest or b"",

@@ -340,6 +340,15 @@ class Certificate:
 
         dns_names: The leaf's SANs of type DNS, sorted.
 
+        key_kind: ``RSA-2048``, or the curve of an EC key; this and the next three are None for what came in before
+            they were kept.
+
+        root_sha256: Of the root in the trust store that its chain leads to.
+
+        trust: Of that store: ``public`` or ``private``.
+
+        warned: The codes of the findings that warned of it.
+
         superseded_at: Since when another certificate is served in its place; it can be put back for a while.
 
         retired_at: When its key was destroyed, because that time was over.
@@ -360,6 +369,10 @@ class Certificate:
     not_after: datetime
     vault_key: str
     vault_version: str
+    key_kind: str | None = None
+    root_sha256: str | None = None
+    trust: str | None = None
+    warned: tuple[str, ...] | None = None
     superseded_at: datetime | None = None
     retired_at: datetime | None = None
 

@@ -379,6 +379,10 @@ def _certificate(row: CertificateRow) -> Certificate:
         not_after=row.not_after,
         vault_key=row.vault_key,
         vault_version=row.vault_version,
+        key_kind=row.key_kind,
+        root_sha256=row.root_sha256,
+        trust=row.trust,
+        warned=None if row.warned is None else tuple(row.warned),
         superseded_at=row.superseded_at,
         retired_at=row.retired_at,
     )

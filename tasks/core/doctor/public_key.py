@@ -70,6 +70,11 @@ class PublicFacts:
         return hashlib.sha256(self.spki).hexdigest() if self.spki else None
 
     @property
+    def named(self) -> str:
+        """The kind and size, for the record."""
+        return f"RSA-{self.modulus.bit_length()}" if self.kind == RSA else self.kind
+
+    @property
     def shown(self) -> str:
         """The kind and size, for a person."""
         return f"RSA, {self.modulus.bit_length()} bits" if self.kind == RSA else self.kind

@@ -26,6 +26,10 @@ class CheckedBundle:
 
         dns_names: The SANs of type DNS, lower case, sorted; escaped for display.
 
+        key_kind: ``RSA-2048``, or the curve of an EC key.
+
+        root_sha256: Of the root in the trust store that the chain leads to.
+
         leaf_pem, chain_pem: The certificates as they are served, the leaf's issuer first, without the root.
 
         manifest: The `dotcloud.yml`.
@@ -41,6 +45,8 @@ class CheckedBundle:
     dns_names: tuple[str, ...]
     not_before: datetime
     not_after: datetime
+    key_kind: str
+    root_sha256: str
     leaf_pem: bytes = field(repr=False)
     chain_pem: tuple[bytes, ...] = field(repr=False)
     manifest: bytes = field(repr=False)
