@@ -98,6 +98,7 @@ class ServedView(BaseModel):
 
     leaf_sha256: str
     issuer: str
+    dns_names: list[str] = Field(description="All names it covers: those to ask for when it is renewed.")
     not_after: datetime
     proven_at: datetime | None
 

@@ -55,6 +55,7 @@ def _describe_served(site: Site) -> dict[str, Any] | None:
     return {
         "leaf_sha256": certificate.leaf_sha256,
         "issuer": certificate.issuer,
+        "dns_names": list(certificate.dns_names),
         "not_after": certificate.not_after,
         "proven_at": _latest(proofs),
     }

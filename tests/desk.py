@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from flows.front_desk import create_app
 from tasks.clients.installation import Installation
 from tasks.clients.settings import Billing, Settings
 from tasks.core.envelope import HYBRID, generate_keypair
-from tasks.core.model import Drop, DropState, EntryKind, Hostname, LedgerEntry, Placement
+from tasks.core.model import Certificate, Drop, DropState, Hostname
 from tasks.customer.cli import main
 from tasks.customer.config import Login
 from tasks.customer.output import Output
@@ -169,6 +171,27 @@ class Town:
 
 
 NOW = datetime.now(UTC)
+
+
+def a_certificate(drop_id: str, dns_names: tuple[str, ...] = (HOSTNAME,)) -> Certificate:
+    """Give a certificate that came through a drop for `HOSTNAME`, as it is on record."""
+    return Certificate(
+        id="cert-" + "a" * 26,
+        drop_id=drop_id,
+        account="acme",
+        hostname=Hostname(HOSTNAME),
+        leaf_sha256="ab" * 32,
+        spki_sha256="cd" * 32,
+        bundle_sha256="ef" * 32,
+        subject="CN=shop",
+        issuer="CN=ca",
+        serial="01",
+        dns_names=dns_names,
+        not_before=NOW,
+        not_after=NOW + timedelta(days=90),
+        vault_key="k",
+        vault_version="v",
+    )
 
 
 @dataclass(frozen=True)

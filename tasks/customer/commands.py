@@ -68,23 +68,32 @@ def login(
 
 @app.command
 def csr(
-    hostnames: Annotated[list[str], Parameter(help="What your visitors type; the first one is the main name.")],
+    hostnames: Annotated[
+        list[str] | None, Parameter(help="What your visitors type; the first one is the main name.")
+    ] = None,
     /,
     *,
+    renew: Annotated[str | None, Parameter(help="Instead: a hostname that is served; its certificate's names.")] = None,
+    same_key: Annotated[Path | None, Parameter(help="Take the key in this file; write ssl.csr only.")] = None,
     key: Annotated[KeyKind | None, Parameter(help="The kind of the new key; without, ec-p256.")] = None,
     out: Annotated[Path, Parameter(help="Where to put the files.")] = Path(),
     reuse: Annotated[bool, Parameter(negative="", help="Take the ssl.key that is there; write ssl.csr only.")] = False,
     session: Lent,
-) -> None:
+) -> int:
     """Make a private key, and the request (CSR) that you send to your certificate authority.
 
     Writes ssl.key, which only you can read, and ssl.csr. Nothing is overwritten, nothing is sent.
-    For example: certferry csr example.com '*.example.com'
+    For example: certferry csr example.com '*.example.com'; for the next one: certferry csr --renew example.com
     """
-    from tasks.customer.request import make_request
+    from tasks.customer.request import KEY, list_served_names, make_request
 
-    made = make_request(session, hostnames, key, out, reuse)
+    if bool(hostnames) == bool(renew) or (reuse and same_key):
+        session.output.error(_usage("give names or --renew HOSTNAME, and at most one of --reuse and --same-key"))
+        return USAGE
+    names = list_served_names(session, renew) if renew else hostnames or []
+    made = make_request(session, names, key, out, same_key or (out / KEY if reuse else None))
     _result(session, made, methodcaller("draw_request", made))
+    return DONE
 
 
 @app.command

@@ -28,7 +28,7 @@ from tasks.core.doctor.checks.key import check_private_key, check_public_key
 from tasks.core.doctor.contents import read_contents
 from tasks.core.doctor.public_suffix import is_public_suffix
 from tasks.core.doctor.terms import Terms
-from tasks.core.errors import BadHostname, BadInput
+from tasks.core.errors import BadHostname, BadInput, NotFound
 from tasks.core.model import parse_hostname, quote_typed
 from tasks.customer.private import create_new
 from tasks.customer.reading import NotAFile, read_file
@@ -48,15 +48,15 @@ _NO_REASON: Final = "certificate-missing"  # the key is about to get its first o
 
 
 def make_request(
-    session: Session, hostnames: Sequence[str], kind: str | None, out: Path, reuse: bool
+    session: Session, hostnames: Sequence[str], kind: str | None, out: Path, kept: Path | None
 ) -> dict[str, Any]:
     """
     Make a key and a request for its certificate, and write them into *out*; what is there stays as it is.
 
     Args:
-        kind: One of `KINDS`; None is the first of them, or with *reuse* whatever the key is.
+        kind: One of `KINDS`; None is the first of them, or with *kept* whatever that key is.
 
-        reuse: Take the key that lies in *out* already.
+        kept: The key to take; None makes one.
 
     Raises:
         BadInput: A name cannot be asked for; a file is in the way or cannot be written; the key to take is missing,
@@ -64,21 +64,38 @@ def make_request(
     """
     names = parse_names(hostnames)
     close_memory()
-    key_file, request_file = out / KEY, out / REQUEST
-    _check_free(None if reuse else key_file, request_file)
-    key = _read_key(key_file, kind, session.now()) if reuse else _make_key(session, key_file, kind or next(iter(KINDS)))
+    key_file, request_file = kept or out / KEY, out / REQUEST
+    _check_free(None if kept else key_file, request_file)
+    key = _read_key(kept, kind, session.now()) if kept else _make_key(session, key_file, kind or next(iter(KINDS)))
     try:
         _write(request_file, build_request(key, names).public_bytes(Encoding.PEM), 0o644)
     except BadInput as error:
-        raise error if reuse else _half_done(error, key_file) from None
+        raise error if kept else _half_done(error, key_file) from None
     return {
-        "files": [str(request_file)] if reuse else [str(key_file), str(request_file)],
+        "files": [str(request_file)] if kept else [str(key_file), str(request_file)],
         "key_file": str(key_file),
         "key_type": _name_kind(key),
         "spki_sha256": _digest_public(key),
         "names": list(names),
         "next": f"Send {request_file} to your certificate authority; put what comes back into {out / CERTIFICATE}.",
     }
+
+
+def list_served_names(session: Session, hostname: str) -> list[str]:
+    """
+    Give the names that the certificate of *hostname* covers now, that hostname first.
+
+    Raises:
+        NotFound: The account has no such hostname, or it is served without a certificate: there is nothing to renew.
+
+        FrontDeskUnavailable: It did not answer.
+    """
+    wanted = parse_hostname(hostname)
+    sites = session.front_desk().list_sites()
+    served = next((site["served"] for site in sites if site["hostname"] == wanted), None)
+    if served is None:
+        raise NotFound.named("certificate of", wanted)
+    return [wanted, *(name for name in served["dns_names"] if name != wanted)]
 
 
 def parse_names(hostnames: Sequence[str]) -> tuple[str, ...]:

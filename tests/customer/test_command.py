@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tasks.core.errors import BadInput, FrontDeskUnavailable, PrefectUnavailable
-from tasks.core.model import Certificate, Finding, Severity
+from tasks.core.model import Finding, Severity
 from tasks.customer.cli import main
 from tasks.customer.client import FrontDesk
 from tasks.customer.config import Login
 from tasks.customer.output import Output
 from tasks.customer.terminal import for_terminal
-from tests.desk import HOSTNAME, NOW, URL, Customer, Ran, Town
+from tests.desk import HOSTNAME, NOW, URL, Customer, Ran, Town, a_certificate
 from tests.leaks import Secrets, scan_bytes
 from tests.pki import key_pem, make_key
 
@@ -345,23 +344,7 @@ def test_a_served_certificate_is_shown(town: Town, customer: Customer) -> None:
     """`sites` says until when HTTPS is served and since when both edges were seen doing so."""
     customer.create()
     drop = town.drop()
-    certificate = Certificate(
-        id="cert-" + "a" * 26,
-        drop_id=drop.id,
-        account="acme",
-        hostname=drop.hostname,
-        leaf_sha256="ab" * 32,
-        spki_sha256="cd" * 32,
-        bundle_sha256="ef" * 32,
-        subject="CN=shop",
-        issuer="CN=ca",
-        serial="01",
-        dns_names=(HOSTNAME,),
-        not_before=NOW,
-        not_after=NOW + timedelta(days=90),
-        vault_key="k",
-        vault_version="v",
-    )
+    certificate = a_certificate(drop.id)
     records = town.installation.certificates
     records.create(certificate, b"wrapped", NOW)
     records.assign("a", certificate, None)

@@ -22,7 +22,7 @@ from tasks.core import policy
 from tasks.core.errors import BadInput
 from tasks.customer import private, request
 from tasks.customer.request import KINDS, build_request, parse_names
-from tests.desk import Customer, Ran, Town
+from tests.desk import HOSTNAME, NOW, Customer, Ran, Town, a_certificate
 from tests.pki import CA, key_pem, make_key
 
 
@@ -385,3 +385,49 @@ class TestCommand:
     def test_it_needs_no_login(self, town: Town, tmp_path: Path, out: Path) -> None:
         """A customer may begin with it, before the platform knows them."""
         assert ask(Customer(town, tmp_path / "stranger", logged_in=False), out, "shop.example.com").code == 0
+
+
+class TestRenew:
+    def test_asks_for_the_names_that_are_served_with_a_new_key(self, customer: Customer, town: Town, out: Path) -> None:
+        """The hostname itself is the main name; the others follow. The key is new and made on this machine."""
+        serve(town, customer, (f"www.{HOSTNAME}", HOSTNAME))
+
+        made = ask(customer, out, "--renew", HOSTNAME).json
+
+        assert made["names"] == [HOSTNAME, f"www.{HOSTNAME}"]
+        assert made["files"] == [str(out / "ssl.key"), str(out / "ssl.csr")]
+        assert extension(read(out)).value.get_values_for_type(x509.DNSName) == made["names"]
+
+    def test_with_the_key_that_is_kept(self, customer: Customer, town: Town, out: Path, tmp_path: Path) -> None:
+        """Only the request is written; the key stays where it lies."""
+        serve(town, customer, (HOSTNAME,))
+        kept = tmp_path / "kept.pem"
+        kept.write_bytes(key_pem(make_key()))
+
+        made = ask(customer, out, "--renew", HOSTNAME, "--same-key", str(kept)).json
+
+        assert made["files"] == [str(out / "ssl.csr")]
+        assert read(out).public_key() == load_pem_private_key(kept.read_bytes(), None).public_key()
+        assert sorted(path.name for path in out.iterdir()) == ["ssl.csr"]
+
+    def test_without_a_certificate_there_is_nothing_to_renew(self, customer: Customer, out: Path) -> None:
+        """Nor is there for a hostname that is not the account's: the two look the same."""
+        ran = ask(customer, out, "--renew", "other.example.test")
+
+        assert (ran.code, ran.error["code"]) == (1, "not-found")
+        assert not out.exists()
+
+    @pytest.mark.parametrize("wrong", [(), (HOSTNAME, "--renew", HOSTNAME), (HOSTNAME, "--reuse", "--same-key", "k")])
+    def test_names_come_from_one_place(self, customer: Customer, out: Path, wrong: tuple[str, ...]) -> None:
+        """Names or --renew, and one key."""
+        assert ask(customer, out, *wrong).code == 2
+        assert not out.exists()
+
+
+def serve(town: Town, customer: Customer, names: tuple[str, ...]) -> None:
+    """Let both edges be meant to serve a certificate for *names*."""
+    customer.create()
+    certificate = a_certificate(town.drop().id, dns_names=names)
+    town.installation.certificates.create(certificate, b"wrapped", NOW)
+    for edge in ("a", "b"):
+        town.installation.certificates.assign(edge, certificate, None)
