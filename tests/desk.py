@@ -11,8 +11,6 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from decimal import Decimal
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +23,7 @@ from flows.front_desk import create_app
 from tasks.clients.installation import Installation
 from tasks.clients.settings import Billing, Settings
 from tasks.core.envelope import HYBRID, generate_keypair
-from tasks.core.model import Certificate, Drop, DropState, Hostname
+from tasks.core.model import Certificate, Drop, DropState, EntryKind, Hostname, LedgerEntry, Placement
 from tasks.customer.cli import main
 from tasks.customer.config import Login
 from tasks.customer.output import Output
