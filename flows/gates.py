@@ -21,6 +21,7 @@ from pydantic import ConfigDict, Field
 from tasks.artifacts import render_plan, show_plan
 from tasks.core.approval import check_approved
 from tasks.core.errors import CertferryError, Forbidden, KeyInTicket, NotFound, TicketRefused
+from tasks.core.model import RemovalPlan
 from tasks.core.plan import digest_plan
 from tasks.core.text import escape_markdown
 from tasks.hold_lease import check_lease
@@ -108,7 +109,7 @@ def await_approval(drop_id: str) -> str:
         if approval:
             check_approved(approval)
             return digest
-        changes = find_changes(drop_id)
+        changes = () if isinstance(plan, RemovalPlan) else find_changes(drop_id)
         show_plan(plan, digest, changes)
         # the digest is in the key: an answer to another plan is never read as one to this
         question = _next_question(drop_id, f"approval-{digest[:16]}")

@@ -23,7 +23,7 @@ def plan_rollback(hostname: str, direction: str) -> str:
         direction: ``back`` to what was served before the newest certificate, or ``forward`` to the newest again.
 
     Raises:
-        NotFound: The hostname has no certificate.
+        NotFound: The hostname has no certificate, or it is being disabled.
 
         NotReady: Code ``hand-over-under-way``.
 
@@ -32,7 +32,7 @@ def plan_rollback(hostname: str, direction: str) -> str:
     here = current()
     name = parse_hostname(hostname)
     assignments = [each for edge in here.settings.edges if (each := here.certificates.find_assignment(edge.name, name))]
-    if not assignments:
+    if not assignments or any(each.leaving for each in assignments):
         raise NotFound.named("certificate of", name)
     serving = here.certificates.fetch(assignments[0].certificate_id)
     chosen = choose_certificate(here.certificates.list_confirmed(name), serving, direction == "forward")

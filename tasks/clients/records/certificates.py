@@ -187,7 +187,8 @@ class Certificates:
 
         While a hand-over is at work on the edges, it is the one that they go back to if that fails.
         """
-        wanted = select(AssignmentRow).where(AssignmentRow.hostname == hostname).order_by(AssignmentRow.edge)
+        kept = select(AssignmentRow).where(AssignmentRow.hostname == hostname, ~AssignmentRow.leaving)
+        wanted = kept.order_by(AssignmentRow.edge)
         with self._database.reading() as session:
             for assignment in session.scalars(wanted):
                 meant = session.get(CertificateRow, assignment.certificate_id)
