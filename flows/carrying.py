@@ -6,12 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from prefect.client.schemas.objects import State
-from prefect.exceptions import Abort
 from prefect.runtime import flow_run
 
-from flows.endings import finish, refuse, stopped
+from flows.endings import finish, refuse, to_the_end
 from tasks.attach_run import attach_run
-from tasks.core.errors import Drifted, LeaseLost, NotReady, ProofFailed, Rejected, Unavailable
+from tasks.core.errors import ProofFailed, Rejected
 from tasks.core.model import DropKind
 from tasks.hold_lease import hold_lease
 from tasks.provision_edges import release_edges
@@ -25,16 +24,7 @@ Carry = Callable[[str], Receipt]
 
 def run_hand_over(drop_id: str, kind: DropKind, carry: Carry) -> Receipt | State[Any]:
     """Carry the drop, and give the run's result, or the state it stops in while its hand-over lives."""
-    try:
-        return carry_or_refuse(drop_id, kind, carry)
-    except Drifted as drift:
-        return stopped("Drifted", drift)
-    except LeaseLost as lost:
-        raise Abort(str(lost)) from None  # another process of this run goes on: the run's state is not ours to set
-    except NotReady as pending:
-        return stopped("NotReady", pending)
-    except Unavailable as outage:
-        return stopped("Unavailable", outage)
+    return to_the_end(carry_or_refuse, drop_id, kind, carry)
 
 
 def carry_or_refuse(drop_id: str, kind: DropKind, carry: Carry) -> Receipt | State[Any]:

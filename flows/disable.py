@@ -11,16 +11,15 @@ from typing import Annotated, Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.exceptions import Abort
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.endings import end_from_outside, stopped
+from flows.endings import end_from_outside, to_the_end
 from flows.gates import await_approval, await_ticket
 from flows.names import form_field, name_run
 from flows.rounds import attempt
 from tasks.close_removal import attach_removal, close_removal, fetch_hostname, list_hand_overs
-from tasks.core.errors import Drifted, LeaseLost, NotFound, NotReady, Rejected, Unavailable
+from tasks.core.errors import NotFound, Rejected
 from tasks.core.hand_over import describe_refusal
 from tasks.core.model import Outcome
 from tasks.disable_edges import disable_edges, enable_edges
@@ -50,17 +49,14 @@ def disable(
     Waits at two gates: for the customer's **ticket**, which quotes the removal's id, and for a person's **approval**.
     """
     try:
-        return take_off_or_refuse(removal_id or request_by_form(hostname, requested_by, str(flow_run.id)))
+        return to_the_end(request_and_take_off, hostname, requested_by, removal_id)
     except (Rejected, NotFound) as refusal:
         return Completed(name="Rejected", message=str(refusal), data={"outcome": "rejected"})
-    except Drifted as drift:
-        return stopped("Drifted", drift)
-    except LeaseLost as lost:
-        raise Abort(str(lost)) from None  # another process of this run goes on: the run's state is not ours to set
-    except NotReady as pending:
-        return stopped("NotReady", pending)
-    except Unavailable as outage:
-        return stopped("Unavailable", outage)
+
+
+def request_and_take_off(hostname: str, requested_by: str, removal_id: str) -> dict[str, str] | State[Any]:
+    """Put the form's wish on record, unless the front desk has done so, and carry it."""
+    return take_off_or_refuse(removal_id or request_by_form(hostname, requested_by, str(flow_run.id)))
 
 
 def take_off_or_refuse(removal_id: str) -> dict[str, str] | State[Any]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Abort
 from prefect.states import Completed, Failed
 
 from tasks.cancel_hand_over import cancel_run
 from tasks.close_hand_over import close_hand_over
-from tasks.core.errors import CertferryError
+from tasks.core.errors import CertferryError, Drifted, LeaseLost, NotReady, Unavailable
 from tasks.core.hand_over import describe_refusal
 from tasks.core.model import Outcome
 from tasks.destroy_drop import destroy_drop
 from tasks.provision_edges import release_edges
 from tasks.sweep_drop import sweep_drop
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def end(drop_id: str, outcome: Outcome, code: str | None = None, reason: str | None = None) -> Outcome:
@@ -67,9 +72,28 @@ def ended_as(drop_id: str, outcome: Outcome, message: str | None = None) -> Stat
     return Completed(name=name, message=message, data={"drop_id": drop_id, "outcome": outcome.value})
 
 
-def stopped(name: str, error: CertferryError) -> State[Any]:
+def to_the_end(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | State[Any]:
     """
-    Give the state of a run that stopped while its hand-over lives: of type Failed, so that it may be run again.
+    Do the work of a run, and give its result, or the state that it stops in while its hand-over lives.
+
+    A process whose lease was taken over ends without a state: another one goes on with the run, whose state is not
+    this one's to set.
+    """
+    try:
+        return work(*args, **kwargs)
+    except LeaseLost as lost:
+        raise Abort(str(lost)) from None
+    except Drifted as drift:
+        return _stopped("Drifted", drift)
+    except NotReady as pending:
+        return _stopped("NotReady", pending)
+    except Unavailable as outage:
+        return _stopped("Unavailable", outage)
+
+
+def _stopped(name: str, error: CertferryError) -> State[Any]:
+    """
+    Give a state of type Failed, so that the run may be run again.
 
     `watch_drops` runs ``NotReady`` and ``Unavailable`` again; ``Drifted`` waits for a person.
     """

@@ -12,10 +12,10 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.endings import stopped
+from flows.endings import to_the_end
 from flows.names import form_field, name_run
 from tasks.apply_force_https import apply_force_https, release_force_https
-from tasks.core.errors import Drifted, NotFound, NotReady, ProofFailed, Rejected, Unavailable
+from tasks.core.errors import NotFound, ProofFailed, Rejected
 from tasks.core.force_https import Wish
 from tasks.core.model import parse_hostname
 from tasks.hold_lease import hold_lease_on
@@ -39,19 +39,18 @@ def force_https(
     the switch is turned off again.
     """
     try:
-        name = parse_hostname(hostname)
-        if switch != "as-recorded":
-            wish_by_form(name, Wish(switch), requested_by)
-        with hold_lease_on(name, str(flow_run.id)):
-            return apply_or_release(name)
+        return to_the_end(wish_and_apply, hostname, switch, requested_by)
     except (Rejected, NotFound) as refusal:
         return Completed(name="Rejected", message=str(refusal), data={"hostname": hostname})
-    except Drifted as drift:
-        return stopped("Drifted", drift)
-    except NotReady as pending:
-        return stopped("NotReady", pending)
-    except Unavailable as outage:
-        return stopped("Unavailable", outage)
+
+
+def wish_and_apply(hostname: str, switch: str, requested_by: str) -> str:
+    """Put the wish on record, unless it is there; do what is on record, as the one at work on the hostname."""
+    name = parse_hostname(hostname)
+    if switch != "as-recorded":
+        wish_by_form(name, Wish(switch), requested_by)
+    with hold_lease_on(name, str(flow_run.id)):
+        return apply_or_release(name)
 
 
 def apply_or_release(hostname: str) -> str:

@@ -13,9 +13,9 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from flows.endings import stopped
+from flows.endings import to_the_end
 from flows.names import form_field, name_run
-from tasks.core.errors import Drifted, NotFound, NotReady, Rejected, Unavailable
+from tasks.core.errors import NotFound, Rejected
 from tasks.core.model import parse_hostname
 from tasks.hold_lease import hold_lease_on
 from tasks.plan_rollback import plan_rollback
@@ -38,15 +38,14 @@ def rollback(
     is kept no longer.
     """
     try:
-        with hold_lease_on(parse_hostname(hostname), str(flow_run.id)):
-            certificate_id = plan_rollback(hostname, direction)
-            roll_back_edges(str(flow_run.id), certificate_id, name, reason)
-            return certificate_id
+        return to_the_end(plan_and_roll_back, hostname, name, reason, direction)
     except (Rejected, NotFound) as refusal:
         return Completed(name="Rejected", message=str(refusal), data={"hostname": hostname})
-    except Drifted as drift:
-        return stopped("Drifted", drift)
-    except NotReady as pending:
-        return stopped("NotReady", pending)
-    except Unavailable as outage:
-        return stopped("Unavailable", outage)
+
+
+def plan_and_roll_back(hostname: str, name: str, reason: str, direction: str) -> str:
+    """Do it as the one process at work on the hostname, and give the id of the certificate that is served now."""
+    with hold_lease_on(parse_hostname(hostname), str(flow_run.id)):
+        certificate_id = plan_rollback(hostname, direction)
+        roll_back_edges(str(flow_run.id), certificate_id, name, reason)
+        return certificate_id
