@@ -50,9 +50,7 @@ def provision_edges(drop_id: str, plan_sha256: str) -> None:
     drop = here.drops.fetch(drop_id)
     check_live(drop)
     certificate = here.certificates.fetch(fetch_approved_plan(here, drop, plan_sha256).certificate_id)
-    # confirmed once, the edges are left alone: what came after it may have been a rollback
-    done = here.certificates.find_confirmation(certificate.id) is not None
-    if not (done or all(_is_proven(here, edge, certificate) for edge in here.edges)):
+    if not (_is_newest(here, certificate) or all(_is_proven(here, edge, certificate) for edge in here.edges)):
         _provision(here, certificate, now)
     here.audit.append_once(
         "certferry",
@@ -132,6 +130,11 @@ def _put_others_back(here: Installation, certificate: Certificate) -> None:
             continue
         if here.certificates.find_confirmation(found.certificate_id) is None:
             _put_one_back(here, edge, here.certificates.fetch(found.certificate_id))
+
+
+def _is_newest(here: Installation, certificate: Certificate) -> bool:
+    """Tell whether it is the last that both edges were seen serving: if they do no more, an operator rolled it back."""
+    return here.certificates.list_confirmed(certificate.hostname)[-1:] == (certificate,)
 
 
 def _intend(here: Installation, certificate: Certificate) -> None:

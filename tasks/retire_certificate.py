@@ -41,7 +41,7 @@ def retire_certificate(certificate_id: str) -> None:
     here = current()
     now = here.now()
     certificate = here.certificates.fetch(certificate_id)
-    if certificate.superseded_at is None or now - certificate.superseded_at < here.settings.renewals.kept:
+    if certificate not in here.certificates.list_superseded(now - here.settings.renewals.kept):
         return
     here.certificates.shred(certificate.id)
     sweep = here.vault.delete(certificate.vault_key)
