@@ -41,7 +41,8 @@ def retire_certificate(certificate_id: str) -> None:
     here = current()
     now = here.now()
     certificate = here.certificates.fetch(certificate_id)
-    if certificate not in here.certificates.list_superseded(now - here.settings.renewals.kept):
+    superseded_at = certificate.superseded_at
+    if superseded_at is None or certificate not in here.certificates.list_superseded(now - here.settings.renewals.kept):
         return
     here.certificates.shred(certificate.id)
     sweep = here.vault.delete(certificate.vault_key)
@@ -51,7 +52,7 @@ def retire_certificate(certificate_id: str) -> None:
         "hostname": certificate.hostname,
         "leaf_sha256": certificate.leaf_sha256,
         "bundle_sha256": certificate.bundle_sha256,
-        "superseded_at": certificate.superseded_at.isoformat(),
+        "superseded_at": superseded_at.isoformat(),
         "versions": list(sweep.versions),
         "edges": _list_clean(here, certificate),
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import text
+from sqlalchemy import MetaData, Table, text
 
 from tasks.clients import database as module
 from tasks.clients.database import Database
@@ -29,3 +31,10 @@ def build_schema(database: Database, revision: str) -> None:
     with database.engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def insert_as_was(database: Database, table: str, **values: Any) -> None:
+    """Insert those of *values* that the table has a column for, as it is now: today's classes know later columns."""
+    with database.engine.begin() as connection:
+        found = Table(table, MetaData(), autoload_with=connection)
+        connection.execute(found.insert().values({name: values[name] for name in values if name in found.c}))

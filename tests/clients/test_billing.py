@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -24,13 +24,15 @@ from tasks.core.model import Account, EntryKind, Hostname, LedgerEntry, Placemen
 from tests.clients.examples import (
     NOW,
     SHOP,
+    a_certificate,
     a_confirmation,
+    a_drop,
     a_recorded_certificate,
     an_enable,
     at_once,
     with_site,
 )
-from tests.clients.schema import build_schema, drop_everything
+from tests.clients.schema import build_schema, drop_everything, insert_as_was
 from tests.fakes.billing import FakeBilling
 
 DEARER = Decimal("0.03")
@@ -380,8 +382,13 @@ class TestMigration:
     def test_what_was_charged_before_is_an_open_charge(self, database: Database) -> None:
         """The lines of the first schema become enables on the shared pair, and nothing can change them."""
         build_schema(database, "0003")
-        certificate = a_recorded_certificate(with_site(database))
-        line = {"account": "acme", "host": SHOP, "proof": a_confirmation(database, certificate), "at": NOW.isoformat()}
+        drop = a_drop()
+        certificate = a_certificate(drop)
+        with_site(database)
+        insert_as_was(database, "drops", **asdict(drop))
+        insert_as_was(database, "certificates", **asdict(certificate), created_at=NOW)
+        insert_as_was(database, "confirmations", id=1, certificate_id=certificate.id, evidence={}, at=NOW)
+        line = {"account": "acme", "host": SHOP, "proof": 1, "at": NOW.isoformat()}
         with database.engine.begin() as connection:
             connection.execute(
                 text(
