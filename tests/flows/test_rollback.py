@@ -10,9 +10,9 @@ import pytest
 from flows import reconcile, retire, rollback
 from tasks.core import policy
 from tasks.core.errors import EdgeUnavailable
-from tasks.core.model import Certificate, Hostname
+from tasks.core.model import Certificate, Hostname, Outcome
 from tests.office import RIVAL, SHOP, Office
-from tests.theatre import Theatre, without_prefect
+from tests.theatre import Theatre, Waiting, without_prefect
 
 Pair = tuple[Certificate, Certificate]
 
@@ -100,6 +100,27 @@ class TestBack:
         assert office.served() == [third.bundle_sha256] * 2
 
         assert roll_back() == first.id
+
+
+class TestAnUnfinishedHandOver:
+    def test_does_not_undo_the_rollback(self, office: Office, theatre: Theatre, pair: Pair) -> None:
+        """Its run died after the proof; started again, it clears up and leaves the edges as the operator wants them."""
+        _, second = pair
+        drop = office.open("third")
+        office.upload(drop)
+        office.file(drop.id)
+        with pytest.raises(Waiting):
+            theatre.provision(drop.id)
+        theatre.answer("approval", decision="approve", name="olga")
+        office.store.fail = [KeyboardInterrupt()]  # type: ignore[list-item]
+        with pytest.raises(KeyboardInterrupt):
+            theatre.provision(drop.id)
+        assert roll_back() == second.id
+
+        theatre.provision(drop.id)
+
+        assert office.drop(drop.id).outcome is Outcome.COMPLETED
+        assert office.served() == [second.bundle_sha256] * 2
 
 
 class TestForward:
