@@ -18,7 +18,7 @@ import pytest
 
 from flows import carrying, destroy_drop, endings, provision, renew, watch_drops
 from tasks import provision_edges
-from tasks.clients import bundles, database
+from tasks.clients import bundles
 from tasks.clients.billing import EmbeddedLedger
 from tasks.clients.installation import current
 from tasks.clients.plans import fetch_plan
@@ -32,7 +32,7 @@ from tests.chaos.records import databases
 from tests.chaos.storm import Storm, storm
 from tests.chaos.strikes import Kind, Strike
 from tests.chaos.sweep import Stage, sweeper
-from tests.fakes import edges, store
+from tests.fakes import edges
 
 SEED = 7
 MOST_CASES = 150
@@ -87,13 +87,6 @@ class TestWithout:
         monkeypatch.setattr(EmbeddedLedger, "find_open", lambda *_: None)
         monkeypatch.setattr(ledger, "_checked", lambda _, entry: entry)
         assert "charges" in found(running, Kind.TWIN, Kind.LOSE)
-
-    def test_the_fence(self, running: Storm, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without the fence, a process that was taken over goes on changing things."""
-        monkeypatch.setattr(database, "check_fence_in", lambda _: None)
-        for module in (edges, store):
-            monkeypatch.setattr(module, "check_fence", lambda: None)
-        assert found(running, Kind.TWIN, Kind.RENEWAL, Kind.CANCEL)
 
     def test_the_second_sweep(self, running: Storm, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without the second sweep, what came in late stays."""
