@@ -61,7 +61,7 @@ class TestForceHTTPS:
         """A hostname on HTTP only keeps its visitors."""
         other = world.customer("plainly", "plainly.example.test")
         ended = other.run("force-https", other.hostname, "on")
-        assert (ended.code, ended.document["code"]) == (1, "no-certificate")
+        assert (ended.code, ended.document["error"]["code"]) == (1, "no-certificate")
         assert plain(world, ADDRESSES[0], other.hostname)[0] == 200
 
 
