@@ -33,9 +33,9 @@ from typing import Final, Protocol
 from tasks.clients import settings
 from tasks.clients.fence import check_fence
 from tasks.core import policy
-from tasks.core.errors import BadHostname, Drifted, EdgeUnavailable
+from tasks.core.errors import Drifted, EdgeUnavailable
 from tasks.core.force_https import Rule, find_rule, render_rule
-from tasks.core.model import Hostname, parse_hostname
+from tasks.core.model import Hostname, find_hostname, parse_hostname
 
 DIRECTORIES: Final = ("bundles", "hosts", "force-https", "incoming")
 HEALTH_HOST: Final = "edge.certferry.invalid"  # RFC 6761: no customer can own it
@@ -134,7 +134,9 @@ class NginxEdge:
 
     def list(self) -> dict[Hostname, str]:
         with self._translated():
-            links = sorted(link for link in (self._directory / "hosts").iterdir() if _is_hostname(link.name))
+            links = sorted(
+                link for link in (self._directory / "hosts").iterdir() if find_hostname(link.name) == link.name
+            )
             pointed = ((Hostname(link.name), self._served(link)) for link in links)
             return {hostname: bundle for hostname, bundle in pointed if bundle}
 
@@ -192,7 +194,9 @@ class NginxEdge:
 
     def list_force_https(self) -> dict[Hostname, Rule | None]:
         with self._translated():
-            files = sorted(file for file in (self._directory / "force-https").iterdir() if _is_hostname(file.name))
+            files = sorted(
+                file for file in (self._directory / "force-https").iterdir() if find_hostname(file.name) == file.name
+            )
             return {Hostname(file.name): find_rule(file.read_bytes()) for file in files}
 
     def set_force_https(self, hostname: Hostname, rule: Rule | None) -> None:
@@ -318,13 +322,6 @@ def _take(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _is_hostname(name: str) -> bool:
-    try:
-        return parse_hostname(name) == name
-    except BadHostname:
-        return False
 
 
 def _target(link: Path) -> str | None:

@@ -41,16 +41,29 @@ def parse_hostname(text: str) -> Hostname:
     Source:
         RFC 1123 section 2.1, RFC 5890.
     """
+    hostname = find_hostname(text)
+    if hostname is None:
+        raise BadHostname(
+            quote_typed(text),
+            got="not a hostname",
+            wanted="a fully qualified name such as shop.example.com, without wildcard",
+            do="Give the name as your visitors type it, without https:// and path.",
+        )
+    return hostname
+
+
+def find_hostname(text: str) -> Hostname | None:
+    """As `parse_hostname`, with None for what is no hostname: where many are looked at, an error for each costs."""
     name = text.strip().lower().removesuffix(".")
     if len(name) > _MAX_HOSTNAME:
-        raise _bad_hostname(text)
+        return None
     if not name.isascii():
         import idna  # here, because only U-labels need its tables
 
         try:
             name = idna.encode(name, uts46=True).decode("ascii")
         except idna.IDNAError:
-            raise _bad_hostname(text) from None
+            return None
     labels = name.split(".")
     if (
         len(name) > _MAX_HOSTNAME
@@ -58,17 +71,8 @@ def parse_hostname(text: str) -> Hostname:
         or not all(_LABEL.fullmatch(x) for x in labels)
         or labels[-1].isdigit()
     ):
-        raise _bad_hostname(text)
+        return None
     return Hostname(name)
-
-
-def _bad_hostname(text: str) -> BadHostname:
-    return BadHostname(
-        quote_typed(text),
-        got="not a hostname",
-        wanted="a fully qualified name such as shop.example.com, without wildcard",
-        do="Give the name as your visitors type it, without https:// and path.",
-    )
 
 
 def quote_typed(text: str) -> str:

@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtensionOID
 
 from tasks.core.doctor.der import OCTET_STRING, read_sequence, read_value, read_values
-from tasks.core.errors import BadInput
-from tasks.core.model import Hostname, parse_hostname
+from tasks.core.model import Hostname, find_hostname
 from tasks.core.text import printable
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
@@ -161,10 +160,7 @@ def is_hostname(name: str) -> bool:
     """Tell whether it is a hostname in ASCII, perhaps behind ``*.``; a name of one label counts as one here."""
     bare = name.removeprefix("*.").lower()
     full = bare if "." in bare else f"{bare}.invalid"
-    try:
-        return parse_hostname(full) == full
-    except BadInput:
-        return False
+    return find_hostname(full) == full
 
 
 def covers(pattern: str, hostname: Hostname) -> bool:
