@@ -26,6 +26,7 @@ from tasks.disable_edges import disable_edges, enable_edges
 from tasks.end_billing import end_billing
 from tasks.hold_lease import hold_lease_on
 from tasks.look_for_dangling import look_for_dangling
+from tasks.plan_removal import plan_removal
 from tasks.request_removal import request_by_form
 
 
@@ -77,7 +78,7 @@ def take_off(removal_id: str) -> dict[str, str]:
     ticket_id = await_ticket(removal_id)
 
     # (2) A person approves this very plan. May take days.
-    plan_sha256 = await_approval(removal_id)
+    plan_sha256 = await_approval(removal_id, plan_removal)
 
     # (3) Nobody is about to put another certificate of this hostname on the edges.
     for drop_id in list_hand_overs(removal_id):

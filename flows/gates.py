@@ -10,6 +10,7 @@ fresh key. A process that was taken over asks nobody.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,17 +22,17 @@ from pydantic import ConfigDict, Field
 from tasks.artifacts import render_plan, show_plan
 from tasks.core.approval import check_approved
 from tasks.core.errors import CertferryError, Forbidden, KeyInTicket, NotFound, TicketRefused
-from tasks.core.model import RemovalPlan
+from tasks.core.model import Plan, RemovalPlan
 from tasks.core.plan import digest_plan
 from tasks.core.text import escape_markdown
 from tasks.hold_lease import check_lease
 from tasks.match_ticket import find_match, list_waiting, match_ticket
-from tasks.plan_provision import plan_provision
-from tasks.plan_removal import plan_removal
 from tasks.record_approval import find_approval, record_approval
 from tasks.refused_answers import find_refused_answers, record_refused_answer
 from tasks.resume_provision import TICKET_GATE
 from tasks.waive_approval import find_changes
+
+PlanStep = Callable[[str], Plan | RemovalPlan]
 
 
 class TicketAnswer(RunInput):
@@ -93,30 +94,33 @@ def await_ticket(drop_id: str) -> str:
     return match_ticket(drop_id, matched, "provision")  # also says on the ticket what a kill may have cut off
 
 
-def await_approval(drop_id: str) -> str:
+def await_approval(subject: str, plan_step: PlanStep) -> str:
     """
     Give the digest of the plan as it stands, once a person has approved it.
 
     The plan is written anew after every answer: one that changed meanwhile has another digest, so it is asked about.
 
+    Args:
+        plan_step: Writes the plan for *subject*.
+
     Raises:
         ApprovalDenied: A person said no to it.
     """
     while True:
-        plan = plan_removal(drop_id) if drop_id.startswith("removal-") else plan_provision(drop_id)
+        plan = plan_step(subject)
         digest = digest_plan(plan)
-        approval = find_approval(drop_id, digest)
+        approval = find_approval(subject, digest)
         if approval:
             check_approved(approval)
             return digest
-        changes = () if isinstance(plan, RemovalPlan) else find_changes(drop_id)
+        changes = find_changes(subject) if isinstance(plan, Plan) else ()
         show_plan(plan, digest, changes)
         # the digest is in the key: an answer to another plan is never read as one to this
-        question = _next_question(drop_id, f"approval-{digest[:16]}")
+        question = _next_question(subject, f"approval-{digest[:16]}")
         answer = _ask_approval(render_plan(plan, digest, changes), question)
-        refusal = _try_decision(drop_id, digest, answer)
+        refusal = _try_decision(subject, digest, answer)
         if refusal:
-            record_refused_answer(drop_id, question.key, str(refusal))
+            record_refused_answer(subject, question.key, str(refusal))
 
 
 def _try_ticket(drop_id: str, ticket_id: str, by: str) -> CertferryError | None:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from prefect.runtime import flow_run
 from pydantic import Field
 
-from tasks.close_removal import find_hostname as find_hostname_of
 from tasks.describe_hand_over import find_hostname
 
 
@@ -32,8 +31,6 @@ NoDropId = Annotated[
 
 def name_run() -> str:
     """Name a run after what it does and the hostname it does it for, as ``provision shop.example.com``."""
-    drop_id = flow_run.parameters.get("drop_id")
-    removal_id = flow_run.parameters.get("removal_id")
-    hostname = find_hostname(drop_id) if drop_id else flow_run.parameters.get("hostname")
-    hostname = find_hostname_of(removal_id) if removal_id else hostname
-    return f"{flow_run.flow_name} {hostname or drop_id or ''}".strip()
+    subject = flow_run.parameters.get("drop_id") or flow_run.parameters.get("removal_id")
+    hostname = find_hostname(subject) if subject else flow_run.parameters.get("hostname")
+    return f"{flow_run.flow_name} {hostname or subject or ''}".strip()

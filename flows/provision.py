@@ -20,6 +20,7 @@ from tasks.confirm_edges import confirm_edges
 from tasks.core.model import DropKind, Outcome
 from tasks.destroy_drop import destroy_drop
 from tasks.ingest_secrets import ingest_secrets
+from tasks.plan_provision import plan_provision
 from tasks.provision_edges import provision_edges
 from tasks.sweep_drop import sweep_drop
 from tasks.verify_domain import verify_domain
@@ -56,7 +57,7 @@ def carry(drop_id: str) -> Receipt:
     ticket_id = await_ticket(drop_id)
 
     # (4) A person approves this very plan; both edges are set up. May take days.
-    plan_sha256 = await_approval(drop_id)
+    plan_sha256 = await_approval(drop_id, plan_provision)
     provision_edges(drop_id, plan_sha256)
 
     # (5) Both edges show the certificate, seen from outside. The ticket is answered.

@@ -20,7 +20,9 @@ from tasks.core.model import Outcome
 from tasks.destroy_vault_copies import destroy_vault_copies, list_kept
 from tasks.hold_lease import hold_lease_on
 from tasks.look_for_dangling import list_unlooked, look_for_dangling
-from tasks.start_removal import recover_removal, start_removal, survey_removals
+from tasks.recover_provision import recover_provision
+from tasks.start_provision import start_provision
+from tasks.survey_removals import survey_removals
 
 
 @flow(name="watch-removals", log_prints=False)
@@ -44,9 +46,9 @@ def look_after(removal_id: str, care: Care) -> None:
     """Do for one removal what the survey said it needs."""
     match care:
         case Care.START | Care.RESTART:
-            start_removal(removal_id)
+            start_provision(removal_id)
         case Care.RECOVER:
-            recover_removal(removal_id)
+            recover_provision(removal_id)
         case Care.CANCEL:
             with hold_lease_on(fetch_hostname(removal_id), str(flow_run.id), policy.NO_PATIENCE):
                 end_as(removal_id, Outcome.CANCELLED, "cancelled", "An operator of the platform cancelled it.")

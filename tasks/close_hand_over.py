@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tasks.clients.answers import list_tickets
 from tasks.clients.installation import Installation, current
 from tasks.core.errors import RecordsUnavailable
-from tasks.core.matching import DESK, find_named_subject
+from tasks.core.matching import DESK
 from tasks.core.model import Drop, Outcome
 from tasks.retries import step
 
@@ -29,7 +30,7 @@ def close_hand_over(drop_id: str, outcome: Outcome, code: str | None = None, rea
     ended = drop.outcome or outcome
     if ended is not Outcome.COMPLETED:
         _shred_vault(here, drop)
-    for ticket_id in _tickets_of(here, drop):
+    for ticket_id in list_tickets(here, drop):
         here.tickets.say(ticket_id, DESK, _farewell(drop, ended), f"closed-{drop.id}", now)
         here.tickets.close(ticket_id, now)
     here.audit.append_once("certferry", "hand-over.closed", drop.id, {"outcome": ended, "code": drop.outcome_code}, now)
@@ -41,18 +42,6 @@ def _shred_vault(here: Installation, drop: Drop) -> None:
     if certificate:
         here.certificates.shred(certificate.id)
         here.vault.delete(certificate.vault_key)
-
-
-def _tickets_of(here: Installation, drop: Drop) -> list[str]:
-    """Give the ticket on record, and the account's own that wait for this drop."""
-    matched = here.decisions.find_match(drop.id)
-    contact = here.accounts.fetch_account(drop.account).contact
-    waiting = (
-        ticket.id
-        for ticket in here.tickets.list_waiting()
-        if ticket.sender == contact and find_named_subject(ticket) == drop.id
-    )
-    return list(dict.fromkeys([*([matched] if matched else []), *waiting]))
 
 
 def _farewell(drop: Drop, outcome: Outcome) -> str:

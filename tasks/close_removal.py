@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tasks.clients.answers import list_tickets
 from tasks.clients.installation import Installation, current
-from tasks.core.errors import CertferryError, RecordsUnavailable
-from tasks.core.matching import DESK, find_named_subject
+from tasks.core.errors import RecordsUnavailable
+from tasks.core.matching import DESK
 from tasks.core.model import Hostname, Outcome, Removal
 from tasks.core.removal import confirm_removal
 from tasks.retries import step
@@ -54,7 +55,7 @@ def close_removal(removal_id: str, outcome: Outcome, code: str | None = None, re
     now = here.now()
     removal = here.removals.close(removal_id, outcome, code, reason)
     ended = removal.outcome or outcome
-    for ticket_id in _tickets_of(here, removal):
+    for ticket_id in list_tickets(here, removal):
         here.tickets.say(ticket_id, DESK, _farewell(here, removal, ended), f"closed-{removal_id}", now)
         here.tickets.close(ticket_id, now)
     evidence = {"outcome": ended, "code": removal.outcome_code}
@@ -65,26 +66,6 @@ def close_removal(removal_id: str, outcome: Outcome, code: str | None = None, re
 def fetch_hostname(removal_id: str) -> Hostname:
     """Give the removal's hostname."""
     return current().removals.fetch(removal_id).hostname
-
-
-def find_hostname(removal_id: str) -> str | None:
-    """Give it for the name of a run; None if the records do not say: a name must not stop a run."""
-    try:
-        return fetch_hostname(removal_id)
-    except CertferryError:
-        return None
-
-
-def _tickets_of(here: Installation, removal: Removal) -> list[str]:
-    """Give the ticket on record, and the account's own that wait for this removal."""
-    matched = here.decisions.find_match(removal.id)
-    contact = here.accounts.fetch_account(removal.account).contact
-    waiting = (
-        ticket.id
-        for ticket in here.tickets.list_waiting()
-        if ticket.sender == contact and find_named_subject(ticket) == removal.id
-    )
-    return list(dict.fromkeys([*([matched] if matched else []), *waiting]))
 
 
 def _farewell(here: Installation, removal: Removal, outcome: Outcome) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tasks.clients.installation import Installation, current
 from tasks.clients.plans import fetch_plan
+from tasks.clients.subjects import fetch_subject
 from tasks.core.errors import CertferryError
 from tasks.core.hand_over import Facts, HandOver, read_hand_over
 from tasks.core.live import describe_address_records
@@ -48,9 +49,9 @@ def _is_assigned(here: Installation, certificate: Certificate) -> bool:
     return any(found is not None and found.certificate_id == certificate.id for found in assignments)
 
 
-def find_hostname(drop_id: str) -> str | None:
-    """Give a drop's hostname, for the name of a run; None if the records do not say: a name must not stop a run."""
+def find_hostname(subject: str) -> str | None:
+    """Give a drop's or removal's hostname, to name its run; None if the records do not say: that must stop no run."""
     try:
-        return current().drops.fetch(drop_id).hostname
+        return fetch_subject(current(), subject).hostname
     except CertferryError:
         return None

@@ -7,8 +7,8 @@ from typing import Any
 
 from tasks.artifacts import note
 from tasks.clients.installation import Installation, current
-from tasks.core.approval import check_approved
-from tasks.core.errors import ApprovalPending, CertferryError, EdgeUnavailable, ProofFailed
+from tasks.clients.plans import check_plan_approved
+from tasks.core.errors import CertferryError, EdgeUnavailable, ProofFailed
 from tasks.core.force_https import remembered_until
 from tasks.core.hand_over import check_live
 from tasks.core.model import Hostname, Removal
@@ -43,7 +43,8 @@ def disable_edges(removal_id: str, plan_sha256: str) -> None:
     now = here.now()
     removal = here.removals.fetch(removal_id)
     check_live(removal)
-    _check_plan(here, removal, plan_sha256)
+    plan = draft_removal(removal, [edge.name for edge in here.settings.edges], here.settings.disabling.vault_grace)
+    check_plan_approved(here, removal.id, digest_plan(plan), plan_sha256)
     if removal.disabled_at is None:
         _take_off(here, removal, now)
     for certificate in here.certificates.list_of(removal.hostname, removal.account):
@@ -71,21 +72,6 @@ def enable_edges(removal_id: str) -> None:
         failures = _put_back(here, removal)
         if failures:
             raise failures[0]
-
-
-def _check_plan(here: Installation, removal: Removal, plan_sha256: str) -> None:
-    edges = [edge.name for edge in here.settings.edges]
-    digest = digest_plan(draft_removal(removal, edges, here.settings.disabling.vault_grace))
-    approval = here.decisions.find(removal.id, digest)
-    if approval is None or digest != plan_sha256:
-        raise ApprovalPending(
-            removal.id,
-            got=f"the plan has changed: its digest is {digest}",
-            wanted=f"the approved plan, {plan_sha256}",
-            do="Run this again: it asks for an approval of the plan as it is now.",
-            code="plan-changed",
-        )
-    check_approved(approval)
 
 
 def _take_off(here: Installation, removal: Removal, now: datetime) -> None:

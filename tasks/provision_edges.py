@@ -10,11 +10,14 @@ from tasks.clients.bundles import fetch_bundle
 from tasks.clients.edges import Edge
 from tasks.clients.installation import Installation, current
 from tasks.clients.plans import fetch_approved_plan
+from tasks.clients.proofs import prove_leaf
 from tasks.clients.settings import Edge as EdgeSettings
-from tasks.core.errors import CertferryError, EdgeUnavailable, ProofFailed
+from tasks.core.errors import CertferryError, EdgeUnavailable
 from tasks.core.hand_over import check_live
-from tasks.core.model import Certificate, Handshake, Outcome
+from tasks.core.model import Certificate, Outcome
 from tasks.retries import step
+
+_PUT_BACK = "Both edges were put back. Look at this edge before running the hand-over again."
 
 
 @step(EdgeUnavailable, "(4) put the certificate on both edges")
@@ -155,20 +158,9 @@ def _stage(here: Installation, certificate: Certificate, now: datetime) -> None:
 def _point(here: Installation, edge: Edge, settings: EdgeSettings, certificate: Certificate, now: datetime) -> None:
     """Let the edge serve the certificate, and see it from outside."""
     edge.commit(certificate.hostname, certificate.bundle_sha256)
-    shown = here.probe.handshake(settings, certificate.hostname, here.settings.trust, now)
-    _check_shown(shown, certificate)
+    shown = prove_leaf(here, settings, certificate, now, _PUT_BACK)
     here.certificates.mark_proven(edge.name, certificate.hostname, now)
     note(f"{edge.name} serves {certificate.hostname} with leaf {shown.leaf_sha256} ({shown.tls_version})")
-
-
-def _check_shown(shown: Handshake, certificate: Certificate) -> None:
-    if shown.leaf_sha256 != certificate.leaf_sha256:
-        raise ProofFailed(
-            f"{certificate.hostname} on {shown.edge}",
-            got=f"a handshake shows leaf {shown.leaf_sha256}",
-            wanted=f"leaf {certificate.leaf_sha256}, which was put on it",
-            do="Both edges were put back. Look at this edge before running the hand-over again.",
-        )
 
 
 def _put_back(here: Installation, certificate: Certificate) -> list[CertferryError]:

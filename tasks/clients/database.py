@@ -25,6 +25,7 @@ from tasks.core.errors import RecordsUnavailable
 
 LOCK_TIMEOUT: Final = timedelta(seconds=30)  # a writer holds the lock for one fsync, some milliseconds
 CONNECT_TIMEOUT: Final = timedelta(seconds=10)
+KEYS_AT_ONCE: Final = 500  # values in one query, far below every database's limit of parameters
 CHECKPOINT_DEADLINE: Final = timedelta(seconds=5)  # a reader holds its snapshot for one short transaction
 CHECKPOINT_ATTEMPT: Final = timedelta(milliseconds=250)  # each attempt keeps writers out, so it is short
 

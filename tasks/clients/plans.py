@@ -43,14 +43,27 @@ def fetch_approved_plan(here: Installation, drop: Drop, plan_sha256: str | None 
         NotFound: The drop's certificate has not been ingested.
     """
     plan, digest = fetch_plan(here, drop)
-    approval = here.decisions.find(drop.id, digest)
+    check_plan_approved(here, drop.id, digest, plan_sha256)
+    return plan
+
+
+def check_plan_approved(here: Installation, subject: str, digest: str, plan_sha256: str | None = None) -> None:
+    """
+    Raise unless a person approved the plan for *subject*, a drop or removal, that has this *digest* now.
+
+    Args:
+        plan_sha256: The digest it must have, where one is known.
+
+    Raises:
+        ApprovalPending, ApprovalDenied: As `fetch_approved_plan`.
+    """
+    approval = here.decisions.find(subject, digest)
     if approval is None or plan_sha256 not in (None, digest):
         raise ApprovalPending(
-            drop.id,
+            subject,
             got=f"the plan has changed: its digest is {digest}",
             wanted=f"the approved plan{f', {plan_sha256}' if plan_sha256 else ''}",
-            do="Run this hand-over again: it asks for an approval of the plan as it is now.",
+            do="Run it again: it asks for an approval of the plan as it is now.",
             code="plan-changed",
         )
     check_approved(approval)
-    return plan

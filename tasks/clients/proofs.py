@@ -10,9 +10,14 @@ from tasks.core.errors import ProofFailed
 from tasks.core.model import Certificate, Handshake
 
 
-def prove_leaf(here: Installation, edge: Edge, certificate: Certificate, now: datetime) -> Handshake:
+def prove_leaf(
+    here: Installation, edge: Edge, certificate: Certificate, now: datetime, do: str = "Look at this edge."
+) -> Handshake:
     """
     Shake hands with *edge* under the certificate's hostname, and give what it showed.
+
+    Args:
+        do: What to do if that is something else, for the error.
 
     Raises:
         ProofFailed: It showed another leaf.
@@ -24,7 +29,7 @@ def prove_leaf(here: Installation, edge: Edge, certificate: Certificate, now: da
         raise ProofFailed(
             f"{certificate.hostname} on {edge.name}",
             got=f"a handshake shows leaf {shown.leaf_sha256}",
-            wanted=f"leaf {certificate.leaf_sha256}, which was put on it again",
-            do="Look at this edge.",
+            wanted=f"leaf {certificate.leaf_sha256}, which was put on it",
+            do=do,
         )
     return shown

@@ -187,9 +187,11 @@ def vault_context(certificate_id: str, drop: Drop) -> dict[str, str]:
     return {"certificate": certificate_id, "hostname": drop.hostname, "account": drop.account}
 
 
-def flow_of(drop: Drop) -> str:
-    """Name the flow, and its deployment, that carries *drop*."""
-    return "renew" if drop.kind is DropKind.RENEWAL else "provision"
+def flow_of(subject: Drop | Removal) -> str:
+    """Name the flow, and its deployment, that carries *subject*."""
+    if isinstance(subject, Removal):
+        return "disable"
+    return "renew" if subject.kind is DropKind.RENEWAL else "provision"
 
 
 def name_renewals(hostname: Hostname, drop_id: str) -> tuple[str, str]:

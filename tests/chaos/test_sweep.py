@@ -13,8 +13,8 @@ from tests.chaos.sweep import Sweeper, share_of, sweeper
 from tests.chaos.world import FLOWS
 
 SLICE: Final = Fraction(1, 300)
-ELSEWHERE: Final = frozenset({"restore_force_https", "plan_removal", "discard_bundle"})
-"""Steps that no scene comes by: those of force-https and disable, and the one that deletes a key left on an edge."""
+ELSEWHERE: Final = frozenset({"restore_force_https", "discard_bundle"})
+"""Steps that no scene comes by: force-https's, and the one that deletes a key left on an edge."""
 
 
 @pytest.fixture(name="running", scope="module")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from tasks.clients.database import Database, insert_once
+from tasks.clients.database import KEYS_AT_ONCE, Database, insert_once
 from tasks.clients.tables import AssignmentRow, CertificateRow, CompromisedKeyRow, ConfirmationRow, DropRow
 from tasks.core.errors import HandOverClosed, NotFound, ProofFailed
 from tasks.core.model import Certificate, Handshake, Hostname
-
-_ASKED_AT_ONCE: Final = 500  # values in one query: SQLite took 999 for long
+from tasks.core.parts import in_parts
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Certificates:
         """Give the hostname of each of *bundles* (SHA-256) whose certificate is on record."""
         found: dict[str, Hostname] = {}
         with self._database.reading() as session:
-            for some in _chunks(sorted(bundles)):
+            for some in in_parts(sorted(bundles), KEYS_AT_ONCE):
                 columns = (CertificateRow.bundle_sha256, CertificateRow.hostname)
                 wanted = select(*columns).where(CertificateRow.bundle_sha256.in_(some))
                 found |= {bundle: Hostname(hostname) for bundle, hostname in session.execute(wanted)}
@@ -305,10 +303,6 @@ class Certificates:
         with self._database.reading() as session:
             row = session.scalars(_confirmation_of(certificate_id)).one_or_none()
             return row.id if row else None
-
-
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (values[start : start + _ASKED_AT_ONCE] for start in range(0, len(values), _ASKED_AT_ONCE))
 
 
 def _row(session: Session, certificate_id: str) -> CertificateRow:

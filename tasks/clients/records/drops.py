@@ -8,14 +8,14 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from tasks.clients.database import Database, insert_once
+from tasks.clients.database import KEYS_AT_ONCE, Database, insert_once
+from tasks.clients.records.carried import attach
 from tasks.clients.tables import AccountRow, AssignmentRow, CertificateRow, DropRow
 from tasks.core.errors import BadInput, Drifted, HandOverClosed, NotFound, QuotaExceeded
 from tasks.core.model import PLATFORM, Drop, DropKind, DropState, Hostname, Outcome
+from tasks.core.parts import in_parts
 
 _LIVE: ColumnElement[bool] = and_(DropRow.outcome.is_(None), DropRow.state != DropState.DESTROYED)
-
-_IDS_AT_ONCE = 500  # far below every database's limit of parameters
 
 
 class Drops:
@@ -63,9 +63,7 @@ class Drops:
     def find_all(self, drop_ids: Collection[str]) -> dict[str, Drop]:
         """Give those of *drop_ids* that are on record, by id."""
         found: dict[str, Drop] = {}
-        wanted = sorted(drop_ids)
-        for start in range(0, len(wanted), _IDS_AT_ONCE):
-            some = wanted[start : start + _IDS_AT_ONCE]
+        for some in in_parts(sorted(drop_ids), KEYS_AT_ONCE):
             found |= {drop.id: drop for drop in self._list(DropRow.id.in_(some))}
         return found
 
@@ -194,15 +192,7 @@ class Drops:
         """
         with self._database.transaction() as session:
             row = _locked(session, drop_id)
-            if row.flow_run_id not in (None, flow_run_id):
-                raise Drifted(
-                    drop_id,
-                    got=f"the flow run {flow_run_id}",
-                    wanted=f"the flow run {row.flow_run_id}, which carries this drop",
-                    do="Leave this run, and look at the other one.",
-                    code="other-run",
-                )
-            row.flow_run_id = flow_run_id
+            attach(row, flow_run_id)
             return _drop(row)
 
     def shred(self, drop_id: str, at: datetime) -> Drop:

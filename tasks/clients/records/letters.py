@@ -17,12 +17,11 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import CursorResult, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from tasks.clients.database import Database, insert_all_once
+from tasks.clients.database import KEYS_AT_ONCE, Database, insert_all_once
 from tasks.clients.tables import CertificateRow, DeliveryRow, LetterRow, NoticeRow, SightingRow
 from tasks.core.errors import NotFound
 from tasks.core.expiry import Audience, Rung
-
-_KEYS_AT_ONCE = 500  # of an UPDATE with a list of keys, far below every database's limit of parameters
+from tasks.core.parts import in_parts
 
 
 class Notice(NamedTuple):
@@ -114,7 +113,7 @@ class Letters:
     def withdraw(self, notices: Sequence[Notice]) -> None:
         """Forget what has not been told yet and need not be any more; what stands in a letter stays."""
         with self._database.transaction() as session:
-            for keys in _parts([_key(each) for each in notices]):
+            for keys in in_parts([_key(each) for each in notices], KEYS_AT_ONCE):
                 session.execute(delete(NoticeRow).where(NoticeRow.letter_id.is_(None), tuple_(*_NOTICE).in_(keys)))
 
     def post(self, letter: PostedLetter, channels: Sequence[str], notices: Sequence[Notice]) -> bool:
@@ -199,7 +198,7 @@ class Letters:
             )
             session.add(row)
             session.flush()
-            claimed = sum(_claim(session, table, columns, part, letter.id) for part in _parts(keys))
+            claimed = sum(_claim(session, table, columns, part, letter.id) for part in in_parts(keys, KEYS_AT_ONCE))
             if claimed < len(keys):
                 session.rollback()
                 return False
@@ -215,10 +214,6 @@ def _claim(session: Session, table: Any, columns: Any, keys: Sequence[tuple[str,
     claim = update(table).where(table.letter_id.is_(None), tuple_(*columns).in_(keys)).values(letter_id=letter_id)
     done = session.execute(claim.execution_options(synchronize_session=False))
     return cast("CursorResult[Any]", done).rowcount
-
-
-def _parts(keys: Sequence[tuple[str, ...]]) -> Sequence[Sequence[tuple[str, ...]]]:
-    return [keys[start : start + _KEYS_AT_ONCE] for start in range(0, len(keys), _KEYS_AT_ONCE)]
 
 
 def _key(notice: Notice) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from tasks.clients.database import Database, insert_once
+from tasks.clients.records.carried import attach
 from tasks.clients.tables import AssignmentRow, RemovalRow, SwitchRow
-from tasks.core.errors import Drifted, NotFound
+from tasks.core.errors import NotFound
 from tasks.core.model import Hostname, Outcome, Removal
 
 
@@ -64,15 +65,7 @@ class Removals:
         """
         with self._database.transaction() as session:
             row = _locked(session, removal_id)
-            if row.flow_run_id not in (None, flow_run_id):
-                raise Drifted(
-                    removal_id,
-                    got=f"the flow run {flow_run_id}",
-                    wanted=f"the flow run {row.flow_run_id}, which carries this removal",
-                    do="Leave this run, and look at the other one.",
-                    code="other-run",
-                )
-            row.flow_run_id = flow_run_id
+            attach(row, flow_run_id)
             return _removal(row)
 
     def mark_leaving(self, removal_id: str, on: bool) -> None:
