@@ -20,11 +20,13 @@ from prefect.runtime import flow_run
 from pydantic import ConfigDict, Field
 
 from tasks.artifacts import render_plan, show_plan
+from tasks.core import policy
 from tasks.core.approval import check_approved
-from tasks.core.errors import CertferryError, Forbidden, KeyInTicket, NotFound, TicketRefused
-from tasks.core.model import Plan, RemovalPlan
+from tasks.core.errors import BadInput, CertferryError, Forbidden, KeyInTicket, NotFound, TicketRefused
+from tasks.core.model import Plan, RemovalPlan, parse_id
 from tasks.core.plan import digest_plan
 from tasks.core.text import escape_markdown
+from tasks.core.ticket_text import redact
 from tasks.hold_lease import check_lease
 from tasks.match_ticket import find_match, list_waiting, match_ticket
 from tasks.record_approval import find_approval, record_approval
@@ -88,7 +90,7 @@ def await_ticket(drop_id: str) -> str:
     while not (matched := find_match(drop_id)):
         question = _next_question(drop_id, TICKET_GATE)
         answer = _ask_ticket(drop_id, question)
-        refusal = _try_ticket(drop_id, answer.ticket.strip(), answer.name.strip() or "operator")
+        refusal = _try_ticket(drop_id, answer.ticket.strip(), _sign(answer.name))
         if refusal:
             record_refused_answer(drop_id, question.key, str(refusal))
     return match_ticket(drop_id, matched, "provision")  # also says on the ticket what a kill may have cut off
@@ -126,12 +128,17 @@ def await_approval(subject: str, plan_step: PlanStep) -> str:
 def _try_ticket(drop_id: str, ticket_id: str, by: str) -> CertferryError | None:
     """Match a ticket, and give why it does not count; None where it does."""
     try:
-        match_ticket(drop_id, ticket_id, by)
+        match_ticket(drop_id, parse_id(ticket_id, "ticket"), by)
     except KeyInTicket:
         raise
-    except (TicketRefused, NotFound) as refusal:
+    except (BadInput, TicketRefused, NotFound) as refusal:
         return refusal
     return None
+
+
+def _sign(name: str) -> str:
+    """Give who answered, for the record: whatever was pasted there, no key reaches it."""
+    return redact(name.strip())[: policy.OPERATOR_NAME_CHARS] or "operator"
 
 
 def _try_decision(drop_id: str, digest: str, answer: ApprovalAnswer) -> CertferryError | None:

@@ -11,13 +11,13 @@ from tasks.clients.bundles import check_still_good, fetch_bundle
 from tasks.clients.edges import Edge
 from tasks.clients.installation import Installation, current
 from tasks.clients.proofs import prove_leaf
+from tasks.core import policy
 from tasks.core.errors import BadInput, CertferryError, Drifted, EdgeUnavailable, Who
 from tasks.core.model import Certificate, Handshake
 from tasks.core.ticket_text import redact
 from tasks.retries import step
 
 REASON_MAX_CHARS = 500
-NAME_MAX_CHARS = 100
 
 
 @step(EdgeUnavailable, "put both edges back to another certificate")
@@ -119,7 +119,7 @@ def _tell(here: Installation, chosen: Certificate, request_id: str, reason: str,
 
 def _parse_asker(name: str) -> str:
     asker = " ".join(name.split()).casefold()
-    if not asker or len(asker) > NAME_MAX_CHARS:
+    if not asker or len(asker) > policy.OPERATOR_NAME_CHARS:
         raise _missing("name", f"a name of {len(asker)} characters")
     return f"operator:{asker}"
 

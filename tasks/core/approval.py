@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from tasks.core.currency import round_money
 from tasks.core.errors import ApprovalDenied, Forbidden
-from tasks.core.model import Approval, Certificate, Drop, Plan, Price
+from tasks.core.model import Approval, Certificate, Drop, Plan, Price, quote_typed
 
 
 def draft_plan(
@@ -65,7 +65,7 @@ def parse_approver(name: str, approvers: Sequence[str], requested_by: str) -> st
     typed = name.strip().casefold()
     if typed not in known:
         raise Forbidden(
-            f"approver {name.strip()[:80]!r}",
+            f"approver {quote_typed(name.strip())}",
             got="not one of this installation's approvers",
             wanted="a name from operators.approvers in the settings",
             do="Fill in your own name as the settings have it.",

@@ -83,6 +83,8 @@ LIFETIME_CAPS: Final = (
 MOST_REMOVALS: Final = 5  # in one pass of a round: more strays than this are a wrong or restored database, not strays
 MOST_SHOWN: Final = 20  # objects in no drop's place that are named; the rest are like them
 
+OPERATOR_NAME_CHARS: Final = 100  # in a form; the records have room for 128, with the word before it
+
 # --- Before a certificate ends ----------------------------------------------------------------
 # A rung begins when this fraction of the lifetime is left, within a floor and a ceiling of time left.
 # 1/3: Let's Encrypt's integration guide, certmagic's RenewalWindowRatio. 30 days: certbot's and Let's Encrypt's

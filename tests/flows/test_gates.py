@@ -7,7 +7,9 @@ from decimal import Decimal
 import pytest
 
 from tests.desk import at_price
-from tests.office import Office
+from tests.leaks import Secrets, scan_bytes, scan_database
+from tests.office import SHOP, Office
+from tests.pki import CA
 from tests.theatre import Theatre, Waiting
 
 
@@ -70,3 +72,27 @@ class TestAwaitApproval:
 
         assert second != first
         assert {key_asked_by(theatre, drop_id) for _ in range(2)} == {second}
+
+
+class TestKeyInAForm:
+    def test_goes_no_further_than_the_field_it_was_pasted_into(
+        self, office: Office, theatre: Theatre, authority: CA
+    ) -> None:
+        """Pasted for a ticket, for its finder's name or for the approver's: no question and no record repeats it."""
+        drop = office.open()
+        office.upload(drop)
+        pem = authority.issue([SHOP]).key_pem
+        key, secrets = pem.decode(), Secrets.of_key(pem)
+        theatre.answer("ticket", ticket=key, name="olga")
+        key_asked_by(theatre, drop.id)
+        ticket = office.file(drop.id)
+        office.here.tickets.close(ticket, office.here.now())
+        theatre.answer("ticket", ticket=ticket, name=key)
+        theatre.answer("approval", decision="approve", name=key)
+
+        assert "approval" in key_asked_by(theatre, drop.id)
+
+        assert scan_bytes(key.encode(), secrets), "the scanner must know it"
+        assert scan_bytes("\n".join(text for _, text in theatre.asked).encode(), secrets) == []
+        assert scan_database(office.here.settings.database.url, secrets) == []
+        assert len({key for key, text in theatre.asked if "does not count" in text}) == 2
