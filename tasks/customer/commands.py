@@ -79,7 +79,7 @@ def csr(
     out: Annotated[Path, Parameter(help="Where to put the files.")] = Path(),
     reuse: Annotated[bool, Parameter(negative="", help="Take the ssl.key that is there; write ssl.csr only.")] = False,
     session: Lent,
-) -> int:
+) -> None:
     """Make a private key, and the request (CSR) that you send to your certificate authority.
 
     Writes ssl.key, which only you can read, and ssl.csr. Nothing is overwritten, nothing is sent.
@@ -88,12 +88,10 @@ def csr(
     from tasks.customer.request import KEY, list_served_names, make_request
 
     if bool(hostnames) == bool(renew) or (reuse and same_key):
-        session.output.error(_usage("give names or --renew HOSTNAME, and at most one of --reuse and --same-key"))
-        return USAGE
+        raise _usage("give names or --renew HOSTNAME, and at most one of --reuse and --same-key")
     names = list_served_names(session, renew) if renew else hostnames or []
     made = make_request(session, names, key, out, same_key or (out / KEY if reuse else None))
     _result(session, made, methodcaller("draw_request", made))
-    return DONE
 
 
 @app.command
@@ -367,6 +365,8 @@ def exit_code(error: CertferryError) -> int:
     """Give the exit code that tells a program what *error* means for it."""
     if isinstance(error, NotReady):
         return NOT_READY
+    if error.code == "usage":
+        return USAGE
     return UNAVAILABLE if isinstance(error, Unavailable) else REFUSED
 
 

@@ -72,7 +72,14 @@ class TestExitCodes:
 
     @pytest.mark.parametrize(
         "arguments",
-        [("bogus",), ("create", "edge"), ("status", "a", "b"), ("--json=maybe",), ("push", "edge")],
+        [
+            ("bogus",),
+            ("create", "edge"),
+            ("status", "a", "b"),
+            ("--json=maybe",),
+            ("push", "edge"),
+            ("force-https", "shop.example.test", "off", "--hsts"),
+        ],
     )
     def test_usage_is_2(self, customer: Customer, arguments: tuple[str, ...]) -> None:
         """In the form of every error, and for programs as JSON."""
